@@ -1,0 +1,106 @@
+
+/*
+ * Copyright (C) ngx_http_iot_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+
+#include "ngx_iot_operation.h"
+
+
+typedef struct {
+    const char   *description;
+    const char   *metadata_type;
+    const char   *response_type;
+    void        (*metadata)(ngx_iot_json_out_t *out,
+                    const ngx_iot_operation_t *operation);
+    void        (*response)(ngx_iot_json_out_t *out,
+                    const ngx_iot_operation_t *operation);
+} ngx_iot_operation_form_t;
+
+
+static void ngx_iot_operation_certificate_name(ngx_iot_json_out_t *out,
+    const ngx_iot_operation_t *operation);
+static void ngx_iot_operation_certificate(ngx_iot_json_out_t *out,
+    const ngx_iot_operation_t *operation);
+
+
+#define NGX_IOT_TYPE(name)                                                    \
+    "type.googleapis.com/yandex.cloud.iot.devices.v1." name
+
+
+static const ngx_iot_operation_form_t
+    ngx_iot_operation_forms[NGX_IOT_OPERATION_KIND_MAX] =
+{
+    { NULL, NULL, NULL, NULL, NULL },
+
+    { "Add registry certificate",
+      NGX_IOT_TYPE("AddRegistryCertificateMetadata"),
+      NGX_IOT_TYPE("RegistryCertificate"),
+      ngx_iot_operation_certificate_name,
+      ngx_iot_operation_certificate }
+};
+
+
+ngx_uint_t
+ngx_iot_operation_kind_known(ngx_uint_t kind)
+{
+    return kind > 0 && kind < NGX_IOT_OPERATION_KIND_MAX;
+}
+
+
+void
+ngx_iot_operation_write(ngx_iot_json_out_t *out, const void *data)
+{
+    const ngx_iot_operation_t       *operation;
+    const ngx_iot_operation_form_t  *form;
+
+    operation = data;
+    form = &ngx_iot_operation_forms[operation->kind];
+
+    ngx_iot_json_out_object(out, NULL);
+
+    ngx_iot_json_out_string(out, "id", &operation->id);
+    ngx_iot_json_out_literal(out, "description", form->description);
+    ngx_iot_json_out_time(out, "createdAt", operation->created_at);
+    ngx_iot_json_out_string(out, "createdBy", &operation->created_by);
+    ngx_iot_json_out_time(out, "modifiedAt", operation->modified_at);
+    ngx_iot_json_out_bool(out, "done", operation->done);
+
+    ngx_iot_json_out_object(out, "metadata");
+    ngx_iot_json_out_literal(out, "@type", form->metadata_type);
+    form->metadata(out, operation);
+    ngx_iot_json_out_object_end(out);
+
+    if (operation->done) {
+        ngx_iot_json_out_object(out, "response");
+        ngx_iot_json_out_literal(out, "@type", form->response_type);
+        form->response(out, operation);
+        ngx_iot_json_out_object_end(out);
+    }
+
+    ngx_iot_json_out_object_end(out);
+}
+
+
+static void
+ngx_iot_operation_certificate_name(ngx_iot_json_out_t *out,
+    const ngx_iot_operation_t *operation)
+{
+    ngx_str_t  fingerprint;
+
+    fingerprint.data = (u_char *) operation->certificate.fingerprint;
+    fingerprint.len = NGX_IOT_FINGERPRINT_LEN;
+
+    ngx_iot_json_out_string(out, "registryId",
+                            &operation->certificate.registry_id);
+    ngx_iot_json_out_string(out, "fingerprint", &fingerprint);
+}
+
+
+static void
+ngx_iot_operation_certificate(ngx_iot_json_out_t *out,
+    const ngx_iot_operation_t *operation)
+{
+    ngx_iot_certificate_write(out, &operation->certificate);
+}

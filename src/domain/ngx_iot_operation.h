@@ -1,0 +1,51 @@
+
+/*
+ * Copyright (C) ngx_http_iot_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+
+#ifndef _NGX_IOT_OPERATION_H_INCLUDED_
+#define _NGX_IOT_OPERATION_H_INCLUDED_
+
+
+#include "ngx_iot.h"
+#include "ngx_iot_certificate.h"
+#include "ngx_iot_json_out.h"
+
+
+/* what an operation does; the numbers are stored and never change */
+
+typedef enum {
+    NGX_IOT_ADD_CERTIFICATE = 1,
+    NGX_IOT_OPERATION_KIND_MAX
+} ngx_iot_operation_kind_e;
+
+
+/* yandex.cloud.operation.Operation */
+
+typedef struct {
+    ngx_iot_operation_kind_e   kind;
+    ngx_str_t                  id;
+    ngx_str_t                  created_by;
+    ngx_iot_msec_t             created_at;
+    ngx_iot_msec_t             modified_at;
+    ngx_uint_t                 done;
+
+    /*
+     * The certificate that the operation is about: registry_id and fingerprint
+     * are its metadata, the whole its response once it is done.  After the
+     * certificate was deleted its pem is empty.
+     */
+    ngx_iot_certificate_t      certificate;
+} ngx_iot_operation_t;
+
+
+/* 1 when kind, as it was read from the store, is one that is known here */
+ngx_uint_t ngx_iot_operation_kind_known(ngx_uint_t kind);
+
+/* writes an Operation; data is an ngx_iot_operation_t */
+void ngx_iot_operation_write(ngx_iot_json_out_t *out, const void *data);
+
+
+#endif /* _NGX_IOT_OPERATION_H_INCLUDED_ */
