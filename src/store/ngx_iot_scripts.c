@@ -1,0 +1,34 @@
+
+/*
+ * Copyright (C) ngx_http_iot_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+
+#include "ngx_iot_scripts.h"
+
+/* made by embed.sh from the .lua files beside */
+#include "ngx_iot_scripts.inc"
+
+
+#define ngx_iot_script(name)                                                  \
+    { ngx_string(#name),                                                      \
+      { sizeof(ngx_iot_script_##name##_source) - 1,                           \
+        (u_char *) ngx_iot_script_##name##_source },                          \
+      { 0 } }
+
+
+ngx_iot_resp_script_t  ngx_iot_scripts[NGX_IOT_SCRIPT_MAX] = {
+    ngx_iot_script(add_certificate)
+};
+
+
+void
+ngx_iot_scripts_init(void)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < NGX_IOT_SCRIPT_MAX; i++) {
+        ngx_iot_resp_script_init(&ngx_iot_scripts[i]);
+    }
+}

@@ -1,0 +1,32 @@
+
+/*
+ * Copyright (C) ngx_http_iot_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+
+#ifndef _NGX_IOT_SCRIPTS_H_INCLUDED_
+#define _NGX_IOT_SCRIPTS_H_INCLUDED_
+
+
+#include "ngx_iot_resp.h"
+
+
+/* the scripts of this folder's .lua files, which the build embeds */
+
+typedef enum {
+    NGX_IOT_SCRIPT_ADD_CERTIFICATE = 0,
+    NGX_IOT_SCRIPT_MAX
+} ngx_iot_script_e;
+
+
+/*
+ * NGX_IOT_SCRIPT_MAX scripts, indexed by the enumeration; usable after
+ * ngx_iot_scripts_init(), which is called while the configuration is read.
+ */
+extern ngx_iot_resp_script_t  ngx_iot_scripts[];
+
+void ngx_iot_scripts_init(void);
+
+
+#endif /* _NGX_IOT_SCRIPTS_H_INCLUDED_ */
