@@ -1,0 +1,231 @@
+
+/*
+ * Copyright (C) ngx_http_iot_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+
+#include "ngx_iot_method.h"
+
+
+static ngx_uint_t ngx_iot_method_path(const ngx_iot_method_t *method,
+    const ngx_str_t *path, ngx_iot_route_t *route);
+static ngx_str_t *ngx_iot_method_field(const ngx_str_t *segment,
+    ngx_iot_route_t *route);
+static ngx_str_t ngx_iot_method_segment(u_char *p, u_char *last);
+static void ngx_iot_call_outcome_unknown(ngx_iot_call_t *call);
+
+
+static const ngx_iot_method_t *const *const
+    ngx_iot_services[] =
+{
+    ngx_iot_registry_service,
+    ngx_iot_operation_service
+};
+
+
+ngx_int_t
+ngx_iot_method_find(ngx_uint_t services, ngx_uint_t verb,
+    const ngx_str_t *path, ngx_iot_route_t *route)
+{
+    ngx_str_t                       name;
+    ngx_uint_t                      i;
+    const ngx_iot_method_t         *method;
+    const ngx_iot_method_t *const  *row;
+
+    ngx_memzero(route, sizeof(ngx_iot_route_t));
+
+    name = *path;
+
+    if (name.len > 1 && name.data[name.len - 1] == '/') {
+        name.len--;
+    }
+
+    for (i = 0; i < sizeof(ngx_iot_services) / sizeof(row); i++) {
+
+        for (row = ngx_iot_services[i]; *row; row++) {
+            method = *row;
+
+            if (!(method->service & services)
+                || !ngx_iot_method_path(method, &name, route))
+            {
+                continue;
+            }
+
+            if (method->verb == verb) {
+                route->method = method;
+                return NGX_OK;
+            }
+
+            route->allow |= method->verb;
+        }
+    }
+
+    return NGX_DECLINED;
+}
+
+
+/* compares segment by segment; {registry_id} and the like take any segment */
+static ngx_uint_t
+ngx_iot_method_path(const ngx_iot_method_t *method, const ngx_str_t *path,
+    ngx_iot_route_t *route)
+{
+    u_char     *t, *p, *t_last, *p_last;
+    ngx_str_t   expected, found, *field;
+
+    t = method->path.data;
+    t_last = t + method->path.len;
+
+    p = path->data;
+    p_last = p + path->len;
+
+    while (t < t_last && p < p_last) {
+
+        if (*t++ != '/' || *p++ != '/') {
+            return 0;
+        }
+
+        expected = ngx_iot_method_segment(t, t_last);
+        found = ngx_iot_method_segment(p, p_last);
+
+        field = ngx_iot_method_field(&expected, route);
+
+        if (field) {
+            if (found.len == 0) {
+                return 0;
+            }
+
+            *field = found;
+
+        } else if (expected.len != found.len
+                   || ngx_memcmp(expected.data, found.data, found.len) != 0)
+        {
+            return 0;
+        }
+
+        t += expected.len;
+        p += found.len;
+    }
+
+    return t == t_last && p == p_last;
+}
+
+
+/* where the value of a {field} goes; NULL: the segment is a literal */
+static ngx_str_t *
+ngx_iot_method_field(const ngx_str_t *segment, ngx_iot_route_t *route)
+{
+    if (segment->len == 0 || segment->data[0] != '{') {
+        return NULL;
+    }
+
+    switch (segment->data[1]) {
+
+    case 'r':
+        return &route->registry_id;
+
+    default:    /* {operation_id} */
+        return &route->operation_id;
+    }
+}
+
+
+static ngx_str_t
+ngx_iot_method_segment(u_char *p, u_char *last)
+{
+    u_char     *slash;
+    ngx_str_t   segment;
+
+    slash = ngx_strlchr(p, last, '/');
+
+    segment.data = p;
+    segment.len = (slash ? slash : last) - p;
+
+    return segment;
+}
+
+
+/*
+ * certificate_data is the only large field.  JSON may write each of its bytes
+ * as \u00XX; some room is left for other fields and white space.
+ */
+size_t
+ngx_iot_method_body_limit(const ngx_iot_call_t *call)
+{
+    return 6 * call->settings->certificate.max_size + 8192;
+}
+
+
+void
+ngx_iot_call_unavailable(ngx_iot_call_t *call)
+{
+    ngx_iot_error(&call->error, STORE_UNAVAILABLE,
+                  "the store is not available, nothing was changed");
+}
+
+
+void
+ngx_iot_call_queue_full(ngx_iot_call_t *call)
+{
+    ngx_iot_error(&call->error, STORE_QUEUE_FULL,
+                  "too many requests wait for the store, nothing was changed");
+}
+
+
+void
+ngx_iot_call_timed_out(ngx_iot_call_t *call)
+{
+    if (call->method->flags & NGX_IOT_METHOD_MUTATION) {
+        ngx_iot_error(&call->error, STORE_TIMEOUT_UNKNOWN,
+                      "the store did not answer in time; the operation tells "
+                      "whether the change was made");
+        ngx_iot_call_outcome_unknown(call);
+        return;
+    }
+
+    ngx_iot_error(&call->error, STORE_TIMEOUT,
+                  "the store did not answer in time");
+}
+
+
+void
+ngx_iot_call_link_lost(ngx_iot_call_t *call)
+{
+    if (call->method->flags & NGX_IOT_METHOD_MUTATION) {
+        ngx_iot_error(&call->error, STORE_LOST_UNKNOWN,
+                      "the connection to the store broke; the operation tells "
+                      "whether the change was made");
+        ngx_iot_call_outcome_unknown(call);
+        return;
+    }
+
+    ngx_iot_error(&call->error, STORE_UNAVAILABLE,
+                  "the connection to the store broke");
+}
+
+
+static void
+ngx_iot_call_outcome_unknown(ngx_iot_call_t *call)
+{
+    static ngx_str_t  unknown = ngx_string("UNKNOWN");
+
+    ngx_iot_error_metadata(&call->error, "operationId", &call->operation.id);
+    ngx_iot_error_metadata(&call->error, "outcome", &unknown);
+}
+
+
+ngx_int_t
+ngx_iot_call_store_failed(ngx_iot_call_t *call, ngx_iot_store_result_e result)
+{
+    if (result == NGX_IOT_STORE_NEWER) {
+        ngx_iot_error(&call->error, STORE_NEWER_FORMAT,
+                      "the store holds a record of a newer version of this "
+                      "gateway; nothing was changed");
+
+    } else {
+        ngx_iot_error(&call->error, INTERNAL_ERROR,
+                      "the store gave an answer that makes no sense here");
+    }
+
+    return NGX_DECLINED;
+}

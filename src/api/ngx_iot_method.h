@@ -1,0 +1,157 @@
+
+/*
+ * Copyright (C) ngx_http_iot_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+
+#ifndef _NGX_IOT_METHOD_H_INCLUDED_
+#define _NGX_IOT_METHOD_H_INCLUDED_
+
+
+#include "ngx_iot.h"
+#include "ngx_iot_error.h"
+#include "ngx_iot_id.h"
+#include "ngx_iot_operation.h"
+#include "ngx_iot_resp.h"
+#include "ngx_iot_store.h"
+
+
+/*
+ * The methods of the API, as a table.  A method is a row and two pure
+ * functions; doors own bytes and lifetimes, methods own meaning:
+ *
+ *     prepare    the request's message -> a request to the store
+ *     finish     the store's reply -> the answer, or the next request
+ *
+ * Both return NGX_AGAIN when call->request is to be sent, NGX_OK when the
+ * answer stands in call->operation, NGX_DECLINED when it is call->error, and
+ * NGX_ERROR when the gateway failed.
+ */
+
+
+typedef struct ngx_iot_call_s    ngx_iot_call_t;
+typedef struct ngx_iot_method_s  ngx_iot_method_t;
+
+
+/* the services that a location can serve */
+
+#define NGX_IOT_REGISTRY_SERVICE   0x01
+#define NGX_IOT_OPERATION_SERVICE  0x02
+
+
+/* HTTP verbs of the routes */
+
+#define NGX_IOT_GET                0x01
+#define NGX_IOT_POST               0x02
+
+
+/* the answer depends on a body that is read and parsed */
+#define NGX_IOT_METHOD_BODY        0x01
+
+/* the store may be changed: an unanswered request has an unknown outcome */
+#define NGX_IOT_METHOD_MUTATION    0x02
+
+/* the registry is known from the stored record, not from the path */
+#define NGX_IOT_METHOD_LATE        0x04
+
+
+struct ngx_iot_method_s {
+    ngx_str_t      name;                /* $iot_method */
+    ngx_uint_t     service;
+    ngx_uint_t     verb;
+    ngx_str_t      path;                /* with {field} for a segment */
+    ngx_uint_t     flags;
+
+    ngx_int_t    (*prepare)(ngx_iot_call_t *call);
+    ngx_int_t    (*finish)(ngx_iot_call_t *call,
+                     const ngx_iot_resp_reply_t *reply);
+
+    /* fills call->error for a caller who may not know that it exists */
+    void         (*hide)(ngx_iot_call_t *call);
+};
+
+
+/* what a location's directives say about calls */
+
+typedef struct {
+    ngx_iot_certificate_policy_t   certificate;
+    ngx_iot_msec_t                 operation_retention;
+    ngx_uint_t                     open;        /* iot_registries open */
+} ngx_iot_settings_t;
+
+
+/* what a path says; strings are slices of the path */
+
+typedef struct {
+    const ngx_iot_method_t        *method;
+    ngx_str_t                      registry_id;
+    ngx_str_t                      operation_id;
+
+    /* verbs that the path has, when it has not this one */
+    ngx_uint_t                     allow;
+} ngx_iot_route_t;
+
+
+/* one call, from a door's point of view: filled by it, but for the results */
+
+struct ngx_iot_call_s {
+    const ngx_iot_method_t        *method;
+    const ngx_iot_settings_t      *settings;
+    ngx_iot_store_t                store;
+    ngx_pool_t                    *pool;
+    ngx_log_t                     *log;
+
+    ngx_iot_msec_t                 now;
+    u_char                         random[NGX_IOT_ID_RANDOM_LEN];
+
+    ngx_str_t                      caller;
+    ngx_str_t                      registry_id;
+    ngx_str_t                      operation_id;
+    ngx_str_t                      fingerprint;
+    ngx_str_t                      body;
+
+    /* results */
+
+    ngx_iot_resp_request_t         request;
+    ngx_iot_operation_t            operation;
+    ngx_iot_error_t                error;
+};
+
+
+/* the rows, one table for each service; both end with a NULL */
+
+extern const ngx_iot_method_t  *const ngx_iot_registry_service[];
+extern const ngx_iot_method_t  *const ngx_iot_operation_service[];
+
+
+/*
+ * Finds the method for a path, already decoded and normalised, and a verb.
+ * services: what the location serves.  A trailing slash is accepted.
+ *
+ * NGX_OK        route->method is set, and what the path names
+ * NGX_DECLINED  no such path, or not with this verb: then route->allow is set
+ */
+ngx_int_t ngx_iot_method_find(ngx_uint_t services, ngx_uint_t verb,
+    const ngx_str_t *path, ngx_iot_route_t *route);
+
+/* the largest body that the call's method can make use of */
+size_t ngx_iot_method_body_limit(const ngx_iot_call_t *call);
+
+
+/* fill call->error when the store gave no reply */
+
+/* certainly not executed */
+void ngx_iot_call_unavailable(ngx_iot_call_t *call);
+void ngx_iot_call_queue_full(ngx_iot_call_t *call);
+
+/* sent; the outcome of a mutation is unknown, the operation will tell */
+void ngx_iot_call_timed_out(ngx_iot_call_t *call);
+void ngx_iot_call_link_lost(ngx_iot_call_t *call);
+
+/* fills call->error for what every method's finish may meet; NGX_DECLINED */
+ngx_int_t ngx_iot_call_store_failed(ngx_iot_call_t *call,
+    ngx_iot_store_result_e result);
+
+
+#endif /* _NGX_IOT_METHOD_H_INCLUDED_ */

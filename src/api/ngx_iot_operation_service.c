@@ -1,0 +1,154 @@
+
+/*
+ * Copyright (C) ngx_http_iot_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+
+#include "ngx_iot_method.h"
+
+
+/* yandex.cloud.operation.OperationService */
+
+
+static ngx_int_t ngx_iot_get_operation_prepare(ngx_iot_call_t *call);
+static ngx_int_t ngx_iot_get_operation_finish(ngx_iot_call_t *call,
+    const ngx_iot_resp_reply_t *reply);
+static ngx_int_t ngx_iot_get_operation_record(ngx_iot_call_t *call,
+    const ngx_iot_resp_reply_t *reply);
+static ngx_int_t ngx_iot_get_operation_response(ngx_iot_call_t *call,
+    const ngx_iot_resp_reply_t *reply);
+static void ngx_iot_operation_not_found(ngx_iot_call_t *call);
+
+
+static const ngx_iot_method_t  ngx_iot_get_operation = {
+    ngx_string("OperationService.Get"),
+    NGX_IOT_OPERATION_SERVICE,
+    NGX_IOT_GET,
+    ngx_string("/operations/{operation_id}"),
+    NGX_IOT_METHOD_LATE,
+    ngx_iot_get_operation_prepare,
+    ngx_iot_get_operation_finish,
+    ngx_iot_operation_not_found
+};
+
+
+const ngx_iot_method_t  *const ngx_iot_operation_service[] = {
+    &ngx_iot_get_operation,
+    NULL
+};
+
+
+static ngx_int_t
+ngx_iot_get_operation_prepare(ngx_iot_call_t *call)
+{
+    if (!ngx_iot_id_valid(&call->operation_id)) {
+        ngx_iot_operation_not_found(call);
+        return NGX_DECLINED;
+    }
+
+    if (ngx_iot_store_get_operation(&call->store, &call->operation_id,
+                                    &call->request)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return NGX_AGAIN;
+}
+
+
+/* two reads: the operation's record, then the certificate that it answers */
+static ngx_int_t
+ngx_iot_get_operation_finish(ngx_iot_call_t *call,
+    const ngx_iot_resp_reply_t *reply)
+{
+    if (call->operation.kind == 0) {
+        return ngx_iot_get_operation_record(call, reply);
+    }
+
+    return ngx_iot_get_operation_response(call, reply);
+}
+
+
+static ngx_int_t
+ngx_iot_get_operation_record(ngx_iot_call_t *call,
+    const ngx_iot_resp_reply_t *reply)
+{
+    ngx_iot_operation_t     *operation;
+    ngx_iot_store_result_e   result;
+
+    operation = &call->operation;
+
+    result = ngx_iot_store_operation(&call->store, reply, operation);
+
+    if (result == NGX_IOT_STORE_NOT_FOUND) {
+        ngx_iot_operation_not_found(call);
+        return NGX_DECLINED;
+    }
+
+    if (result != NGX_IOT_STORE_OK) {
+        return ngx_iot_call_store_failed(call, result);
+    }
+
+    operation->id = call->operation_id;
+
+    call->registry_id = operation->certificate.registry_id;
+    call->fingerprint.data = operation->certificate.fingerprint;
+    call->fingerprint.len = NGX_IOT_FINGERPRINT_LEN;
+
+    if (ngx_iot_store_get_certificate(&call->store, &operation->certificate,
+                                      &call->request)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return NGX_AGAIN;
+}
+
+
+static ngx_int_t
+ngx_iot_get_operation_response(ngx_iot_call_t *call,
+    const ngx_iot_resp_reply_t *reply)
+{
+    ngx_str_t                added_by;
+    ngx_iot_certificate_t    stored;
+    ngx_iot_operation_t     *operation;
+    ngx_iot_store_result_e   result;
+
+    operation = &call->operation;
+
+    result = ngx_iot_store_certificate(&call->store, reply, &stored,
+                                       &added_by);
+
+    if (result == NGX_IOT_STORE_NOT_FOUND) {
+        /* deleted since: registry, fingerprint and createdAt are left */
+        return NGX_OK;
+    }
+
+    if (result != NGX_IOT_STORE_OK) {
+        return ngx_iot_call_store_failed(call, result);
+    }
+
+    /* deleted and added again: that is another operation's certificate */
+
+    if (added_by.len == operation->id.len
+        && ngx_memcmp(added_by.data, operation->id.data, added_by.len) == 0)
+    {
+        operation->certificate.pem = stored.pem;
+    }
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_iot_operation_not_found(ngx_iot_call_t *call)
+{
+    ngx_iot_error(&call->error, OPERATION_NOT_FOUND,
+                  "there is no operation of that id");
+
+    ngx_str_set(&call->error.resource_type, "yandex.cloud.operation.Operation");
+    call->error.resource_name = call->operation_id;
+}

@@ -1,0 +1,247 @@
+
+/*
+ * Copyright (C) ngx_http_iot_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+
+#include "ngx_http_iot_module.h"
+
+
+static ngx_int_t ngx_http_iot_call_step(ngx_http_request_t *r,
+    ngx_http_iot_ctx_t *ctx, ngx_int_t rc);
+static ngx_int_t ngx_http_iot_call_submit(ngx_http_request_t *r,
+    ngx_http_iot_ctx_t *ctx);
+static ngx_int_t ngx_http_iot_call_wait(ngx_http_request_t *r);
+static void ngx_http_iot_call_done(void *data,
+    ngx_iot_redis_outcome_e outcome, ngx_iot_resp_reply_t *reply);
+static ngx_int_t ngx_http_iot_call_outcome(ngx_http_iot_ctx_t *ctx,
+    ngx_iot_redis_outcome_e outcome, const ngx_iot_resp_reply_t *reply);
+static ngx_int_t ngx_http_iot_call_authorize_late(ngx_http_request_t *r,
+    ngx_http_iot_ctx_t *ctx);
+static void ngx_http_iot_call_cleanup(void *data);
+
+
+ngx_int_t
+ngx_http_iot_call_start(ngx_http_request_t *r, ngx_http_iot_ctx_t *ctx)
+{
+    ngx_http_cleanup_t  *cln;
+
+    cln = ngx_http_cleanup_add(r, 0);
+    if (cln == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    cln->handler = ngx_http_iot_call_cleanup;
+    cln->data = ctx;
+
+    return ngx_http_iot_call_step(r, ctx, ctx->call.method->prepare(&ctx->call));
+}
+
+
+/* what the method said, turned into the next request or the answer */
+static ngx_int_t
+ngx_http_iot_call_step(ngx_http_request_t *r, ngx_http_iot_ctx_t *ctx,
+    ngx_int_t rc)
+{
+    ngx_int_t  access;
+
+    if (rc == NGX_OK || rc == NGX_AGAIN) {
+        access = ngx_http_iot_call_authorize_late(r, ctx);
+
+        if (access != NGX_OK) {
+            rc = access;
+        }
+    }
+
+    if (rc == NGX_AGAIN) {
+        rc = ngx_http_iot_call_submit(r, ctx);
+    }
+
+    switch (rc) {
+
+    case NGX_OK:
+        return ngx_http_iot_send_operation(r, ctx);
+
+    case NGX_DONE:
+        return NGX_DONE;
+
+    case NGX_DECLINED:
+        return ngx_http_iot_send_error(r, ctx);
+
+    default:
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+}
+
+
+/* NGX_DONE: waits; NGX_DECLINED: the queue did not take it */
+static ngx_int_t
+ngx_http_iot_call_submit(ngx_http_request_t *r, ngx_http_iot_ctx_t *ctx)
+{
+    ngx_uint_t                busy;
+    ngx_http_iot_loc_conf_t  *ilcf;
+
+    ilcf = ngx_http_get_module_loc_conf(r, ngx_http_iot_module);
+
+    ctx->command = ngx_iot_redis_submit(ilcf->store, &ctx->call.request,
+                                        ngx_http_iot_call_done, ctx, &busy);
+
+    if (ctx->command) {
+        ctx->sent = ngx_current_msec;
+        return ngx_http_iot_call_wait(r);
+    }
+
+    if (busy) {
+        ngx_iot_call_queue_full(&ctx->call);
+
+    } else {
+        ngx_iot_call_unavailable(&ctx->call);
+    }
+
+    return NGX_DECLINED;
+}
+
+
+/* meanwhile the client may go away: events are edge triggered */
+static ngx_int_t
+ngx_http_iot_call_wait(ngx_http_request_t *r)
+{
+    ngx_event_t  *rev;
+
+    rev = r->connection->read;
+
+    r->read_event_handler = ngx_http_test_reading;
+    r->write_event_handler = ngx_http_request_empty_handler;
+
+    if (rev->ready) {
+        ngx_post_event(rev, &ngx_posted_events);
+
+    } else if (ngx_handle_read_event(rev, 0) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return NGX_DONE;
+}
+
+
+static void
+ngx_http_iot_call_done(void *data, ngx_iot_redis_outcome_e outcome,
+    ngx_iot_resp_reply_t *reply)
+{
+    ngx_int_t            rc;
+    ngx_connection_t    *c;
+    ngx_http_request_t  *r;
+    ngx_http_iot_ctx_t  *ctx;
+
+    ctx = data;
+    r = ctx->request;
+    c = r->connection;
+
+    ngx_http_set_log_request(c->log, r);
+
+    ctx->command = NULL;
+    ctx->store_time += ngx_current_msec - ctx->sent;
+    ctx->stored = 1;
+
+    rc = ngx_http_iot_call_outcome(ctx, outcome, reply);
+    rc = ngx_http_iot_call_step(r, ctx, rc);
+
+    if (rc != NGX_DONE) {
+        ngx_http_finalize_request(r, rc);
+    }
+
+    ngx_http_run_posted_requests(c);
+}
+
+
+static ngx_int_t
+ngx_http_iot_call_outcome(ngx_http_iot_ctx_t *ctx,
+    ngx_iot_redis_outcome_e outcome, const ngx_iot_resp_reply_t *reply)
+{
+    ngx_iot_call_t  *call;
+
+    call = &ctx->call;
+
+    switch (outcome) {
+
+    case NGX_IOT_REDIS_REPLIED:
+        return call->method->finish(call, reply);
+
+    case NGX_IOT_REDIS_TIMED_OUT:
+        ngx_iot_call_timed_out(call);
+        return NGX_DECLINED;
+
+    case NGX_IOT_REDIS_LOST:
+        ngx_iot_call_link_lost(call);
+        return NGX_DECLINED;
+
+    default:    /* NGX_IOT_REDIS_UNAVAILABLE */
+        ngx_iot_call_unavailable(call);
+        return NGX_DECLINED;
+    }
+}
+
+
+/*
+ * As soon as the registry is known from the record, and before anything more
+ * is read.  A caller without access learns the same as of an unknown one.
+ */
+static ngx_int_t
+ngx_http_iot_call_authorize_late(ngx_http_request_t *r,
+    ngx_http_iot_ctx_t *ctx)
+{
+    ngx_int_t  rc;
+
+    if (ctx->authorized || ctx->call.registry_id.len == 0) {
+        return NGX_OK;
+    }
+
+    rc = ngx_http_iot_authorize(r, ctx);
+
+    if (rc == NGX_DECLINED) {
+        ctx->call.method->hide(&ctx->call);
+    }
+
+    return rc;
+}
+
+
+ngx_int_t
+ngx_http_iot_authorize(ngx_http_request_t *r, ngx_http_iot_ctx_t *ctx)
+{
+    ngx_str_t                 value;
+    ngx_http_iot_loc_conf_t  *ilcf;
+
+    ilcf = ngx_http_get_module_loc_conf(r, ngx_http_iot_module);
+
+    if (ilcf->access) {
+
+        if (ngx_http_complex_value(r, ilcf->access, &value) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        if (value.len == 0 || (value.len == 1 && value.data[0] == '0')) {
+            ngx_iot_error(&ctx->call.error, ACCESS_DENIED,
+                          "the caller may not do this here");
+            return NGX_DECLINED;
+        }
+    }
+
+    ctx->authorized = 1;
+
+    return NGX_OK;
+}
+
+
+/* the client is gone, or the request ends in another way */
+static void
+ngx_http_iot_call_cleanup(void *data)
+{
+    ngx_http_iot_ctx_t *ctx = data;
+
+    if (ctx->command) {
+        ngx_iot_redis_cancel(ctx->command);
+        ctx->command = NULL;
+    }
+}

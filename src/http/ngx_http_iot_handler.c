@@ -1,0 +1,412 @@
+
+/*
+ * Copyright (C) ngx_http_iot_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+
+#include "ngx_http_iot_module.h"
+
+#include <openssl/rand.h>
+
+
+/* random bytes are drawn for so many ids at once */
+#define NGX_HTTP_IOT_RANDOM_IDS  64
+
+
+static ngx_int_t ngx_http_iot_admit(ngx_http_request_t *r,
+    ngx_http_iot_ctx_t *ctx);
+static ngx_int_t ngx_http_iot_call_init(ngx_http_request_t *r,
+    ngx_http_iot_ctx_t *ctx);
+static ngx_int_t ngx_http_iot_no_route(ngx_http_request_t *r,
+    ngx_http_iot_ctx_t *ctx);
+static ngx_int_t ngx_http_iot_allow(ngx_http_request_t *r, ngx_uint_t verbs);
+static ngx_uint_t ngx_http_iot_grpc(ngx_http_request_t *r);
+static ngx_int_t ngx_http_iot_random(u_char *random, ngx_log_t *log);
+static void ngx_http_iot_body_handler(ngx_http_request_t *r);
+static ngx_int_t ngx_http_iot_body_ready(ngx_http_request_t *r,
+    ngx_http_iot_ctx_t *ctx);
+static void ngx_http_iot_ctx_cleanup(void *data);
+
+
+ngx_int_t
+ngx_http_iot_handler(ngx_http_request_t *r)
+{
+    ngx_int_t            rc;
+    ngx_http_iot_ctx_t  *ctx;
+
+    ctx = ngx_http_iot_ctx_create(r);
+    if (ctx == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    rc = ngx_http_iot_admit(r, ctx);
+
+    if (rc == NGX_DECLINED) {
+        return ngx_http_iot_send_error(r, ctx);
+    }
+
+    if (rc != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (!(ctx->call.method->flags & NGX_IOT_METHOD_BODY)) {
+
+        rc = ngx_http_discard_request_body(r);
+        if (rc != NGX_OK) {
+            return rc;
+        }
+
+        rc = ngx_http_iot_call_start(r, ctx);
+
+        if (rc == NGX_DONE) {
+            /* the content phase drops one reference, the completion another */
+            r->main->count++;
+        }
+
+        return rc;
+    }
+
+    r->request_body_in_single_buf = 1;
+
+    rc = ngx_http_read_client_request_body(r, ngx_http_iot_body_handler);
+
+    if (rc >= NGX_HTTP_SPECIAL_RESPONSE) {
+        return rc;
+    }
+
+    return NGX_DONE;
+}
+
+
+/*
+ * The contract's order of checks: caller, route and verb, access, size.
+ * NGX_DECLINED: refused, the error is in the call.
+ */
+static ngx_int_t
+ngx_http_iot_admit(ngx_http_request_t *r, ngx_http_iot_ctx_t *ctx)
+{
+    ngx_int_t                 rc;
+    ngx_iot_call_t           *call;
+    ngx_http_iot_loc_conf_t  *ilcf;
+
+    call = &ctx->call;
+    ilcf = ngx_http_get_module_loc_conf(r, ngx_http_iot_module);
+
+    if (ngx_http_iot_call_init(r, ctx) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (call->caller.len == 0) {
+        ngx_iot_error(&call->error, CALLER_REQUIRED,
+                      "the request carries no valid credentials");
+        return NGX_DECLINED;
+    }
+
+    if (ngx_http_iot_route(r, ilcf->services, &ctx->route) != NGX_OK) {
+        return ngx_http_iot_no_route(r, ctx);
+    }
+
+    call->method = ctx->route.method;
+    call->registry_id = ctx->route.registry_id;
+    call->operation_id = ctx->route.operation_id;
+
+    if (ngx_http_iot_grpc(r)) {
+        ngx_iot_error(&call->error, GRPC_NOT_SERVED,
+                      "this location speaks REST with JSON, not gRPC");
+        return NGX_DECLINED;
+    }
+
+    if (!(call->method->flags & NGX_IOT_METHOD_LATE)) {
+
+        rc = ngx_http_iot_authorize(r, ctx);
+        if (rc != NGX_OK) {
+            return rc;
+        }
+    }
+
+    if ((call->method->flags & NGX_IOT_METHOD_BODY)
+        && r->headers_in.content_length_n
+           > (off_t) ngx_iot_method_body_limit(call))
+    {
+        ngx_iot_field_error(&call->error, REQUEST_TOO_LARGE, "body",
+                            "the request body is too large");
+        return NGX_DECLINED;
+    }
+
+    return NGX_OK;
+}
+
+
+/* a request may come here again by an internal redirect: all is set anew */
+static ngx_int_t
+ngx_http_iot_call_init(ngx_http_request_t *r, ngx_http_iot_ctx_t *ctx)
+{
+    ngx_time_t               *tp;
+    ngx_iot_call_t           *call;
+    ngx_http_iot_loc_conf_t  *ilcf;
+
+    ilcf = ngx_http_get_module_loc_conf(r, ngx_http_iot_module);
+    call = &ctx->call;
+
+    ngx_memzero(call, sizeof(ngx_iot_call_t));
+    ctx->authorized = 0;
+    ctx->answered = 0;
+
+    tp = ngx_timeofday();
+
+    call->settings = &ilcf->settings;
+    call->pool = r->pool;
+    call->log = r->connection->log;
+    call->now = (ngx_iot_msec_t) tp->sec * 1000 + tp->msec;
+
+    call->store.pool = r->pool;
+    call->store.log = r->connection->log;
+    call->store.key_prefix = *ngx_iot_redis_conf_key_prefix(ilcf->store);
+
+    if (ngx_http_iot_random(call->random, r->connection->log) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_iot_caller(r, &call->caller);
+}
+
+
+ngx_int_t
+ngx_http_iot_route(ngx_http_request_t *r, ngx_uint_t services,
+    ngx_iot_route_t *route)
+{
+    ngx_uint_t  verb;
+
+    switch (r->method) {
+
+    case NGX_HTTP_GET:
+    case NGX_HTTP_HEAD:
+        verb = NGX_IOT_GET;
+        break;
+
+    case NGX_HTTP_POST:
+        verb = NGX_IOT_POST;
+        break;
+
+    default:
+        verb = 0;
+    }
+
+    return ngx_iot_method_find(services, verb, &r->uri, route);
+}
+
+
+static ngx_int_t
+ngx_http_iot_no_route(ngx_http_request_t *r, ngx_http_iot_ctx_t *ctx)
+{
+    ngx_iot_error_t  *err;
+
+    err = &ctx->call.error;
+
+    if (ctx->route.allow) {
+        ngx_iot_error(err, METHOD_NOT_ALLOWED,
+                      "the path does not serve this HTTP method");
+
+        if (ngx_http_iot_allow(r, ctx->route.allow) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        return NGX_DECLINED;
+    }
+
+    ngx_iot_error(err, ROUTE_NOT_FOUND, "the API has no such path");
+
+    ngx_str_set(&err->resource_type, "path");
+    err->resource_name = r->uri;
+
+    return NGX_DECLINED;
+}
+
+
+static ngx_int_t
+ngx_http_iot_allow(ngx_http_request_t *r, ngx_uint_t verbs)
+{
+    static ngx_str_t  allow[] = {
+        ngx_null_string,
+        ngx_string("GET, HEAD"),
+        ngx_string("POST"),
+        ngx_string("GET, HEAD, POST")
+    };
+
+    return ngx_http_iot_add_header(r, "Allow", &allow[verbs]) ? NGX_OK
+                                                              : NGX_ERROR;
+}
+
+
+static ngx_uint_t
+ngx_http_iot_grpc(ngx_http_request_t *r)
+{
+    ngx_table_elt_t  *type;
+
+    type = r->headers_in.content_type;
+
+    return type != NULL
+           && type->value.len >= sizeof("application/grpc") - 1
+           && ngx_strncasecmp(type->value.data, (u_char *) "application/grpc",
+                              sizeof("application/grpc") - 1)
+              == 0;
+}
+
+
+/* one call to the generator serves many ids; each byte is given out once */
+static ngx_int_t
+ngx_http_iot_random(u_char *random, ngx_log_t *log)
+{
+    static u_char      pool[NGX_HTTP_IOT_RANDOM_IDS * NGX_IOT_ID_RANDOM_LEN];
+    static ngx_uint_t  left;
+
+    if (left == 0) {
+        if (RAND_bytes(pool, sizeof(pool)) != 1) {
+            ngx_ssl_error(NGX_LOG_ALERT, log, 0, "RAND_bytes() failed");
+            return NGX_ERROR;
+        }
+
+        left = NGX_HTTP_IOT_RANDOM_IDS;
+    }
+
+    left--;
+
+    ngx_memcpy(random, &pool[left * NGX_IOT_ID_RANDOM_LEN],
+               NGX_IOT_ID_RANDOM_LEN);
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_iot_body_handler(ngx_http_request_t *r)
+{
+    ngx_int_t            rc;
+    ngx_http_iot_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_iot_module);
+
+    rc = ngx_http_iot_body_ready(r, ctx);
+
+    if (rc != NGX_DONE) {
+        ngx_http_finalize_request(r, rc);
+    }
+
+    /* else the reader's reference to the request goes to the completion */
+}
+
+
+static ngx_int_t
+ngx_http_iot_body_ready(ngx_http_request_t *r, ngx_http_iot_ctx_t *ctx)
+{
+    ngx_int_t        rc;
+    ngx_iot_call_t  *call;
+
+    call = &ctx->call;
+
+    rc = ngx_http_iot_body(r, ngx_iot_method_body_limit(call), &call->body);
+
+    if (rc == NGX_DECLINED) {
+        ngx_iot_field_error(&call->error, REQUEST_TOO_LARGE, "body",
+                            "the request body is too large");
+        return ngx_http_iot_send_error(r, ctx);
+    }
+
+    if (rc != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    return ngx_http_iot_call_start(r, ctx);
+}
+
+
+ngx_int_t
+ngx_http_iot_preaccess_handler(ngx_http_request_t *r)
+{
+    ngx_http_iot_ctx_t       *ctx;
+    ngx_http_iot_loc_conf_t  *ilcf;
+
+    ilcf = ngx_http_get_module_loc_conf(r, ngx_http_iot_module);
+
+    if (ilcf->services == 0 || r != r->main) {
+        return NGX_DECLINED;
+    }
+
+    ctx = ngx_http_iot_ctx_create(r);
+    if (ctx == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    (void) ngx_http_iot_route(r, ilcf->services, &ctx->route);
+
+    return NGX_DECLINED;
+}
+
+
+ngx_http_iot_ctx_t *
+ngx_http_iot_ctx(ngx_http_request_t *r)
+{
+    ngx_pool_cleanup_t  *cln;
+    ngx_http_iot_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_iot_module);
+
+    if (ctx == NULL && r != r->main) {
+        r = r->main;
+        ctx = ngx_http_get_module_ctx(r, ngx_http_iot_module);
+    }
+
+    if (ctx || !(r->internal || r->filter_finalize)) {
+        return ctx;
+    }
+
+    for (cln = r->pool->cleanup; cln; cln = cln->next) {
+        if (cln->handler == ngx_http_iot_ctx_cleanup) {
+            return cln->data;
+        }
+    }
+
+    return NULL;
+}
+
+
+ngx_http_iot_ctx_t *
+ngx_http_iot_ctx_create(ngx_http_request_t *r)
+{
+    ngx_pool_cleanup_t  *cln;
+    ngx_http_iot_ctx_t  *ctx;
+
+    ctx = ngx_http_iot_ctx(r);
+
+    if (ctx == NULL || ctx->request != r) {
+
+        ctx = ngx_pcalloc(r->pool, sizeof(ngx_http_iot_ctx_t));
+        if (ctx == NULL) {
+            return NULL;
+        }
+
+        ctx->request = r;
+
+        if (r == r->main) {
+            cln = ngx_pool_cleanup_add(r->pool, 0);
+            if (cln == NULL) {
+                return NULL;
+            }
+
+            cln->handler = ngx_http_iot_ctx_cleanup;
+            cln->data = ctx;
+        }
+    }
+
+    ngx_http_set_ctx(r, ctx, ngx_http_iot_module);
+
+    return ctx;
+}
+
+
+/* nothing to clean: the handler's address is what finds the context */
+static void
+ngx_http_iot_ctx_cleanup(void *data)
+{
+}

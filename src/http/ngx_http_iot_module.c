@@ -1,0 +1,399 @@
+
+/*
+ * Copyright (C) ngx_http_iot_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+
+#include "ngx_http_iot_module.h"
+#include "ngx_iot_scripts.h"
+
+
+#define NGX_HTTP_IOT_ACCEPT_NONE  0x0010
+
+
+static ngx_int_t ngx_http_iot_preconfiguration(ngx_conf_t *cf);
+static ngx_int_t ngx_http_iot_postconfiguration(ngx_conf_t *cf);
+static void *ngx_http_iot_create_main_conf(ngx_conf_t *cf);
+static void *ngx_http_iot_create_srv_conf(ngx_conf_t *cf);
+static void *ngx_http_iot_create_loc_conf(ngx_conf_t *cf);
+static char *ngx_http_iot_merge_loc_conf(ngx_conf_t *cf, void *parent,
+    void *child);
+static void ngx_http_iot_inherit_service(ngx_conf_t *cf,
+    ngx_http_iot_loc_conf_t *prev, ngx_http_iot_loc_conf_t *conf);
+static char *ngx_http_iot_check_settings(ngx_conf_t *cf,
+    ngx_http_iot_loc_conf_t *conf);
+
+static char *ngx_http_iot_api(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+static char *ngx_http_iot_operations(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static char *ngx_http_iot_serve(ngx_conf_t *cf,
+    ngx_http_iot_loc_conf_t *ilcf, ngx_uint_t service);
+
+static ngx_int_t ngx_http_iot_init_process(ngx_cycle_t *cycle);
+static void ngx_http_iot_exit_process(ngx_cycle_t *cycle);
+
+
+static ngx_conf_enum_t  ngx_http_iot_registries[] = {
+    { ngx_string("known"), 0 },
+    { ngx_string("open"), 1 },
+    { ngx_null_string, 0 }
+};
+
+
+static ngx_conf_bitmask_t  ngx_http_iot_accept[] = {
+    { ngx_string("expired"), NGX_IOT_ACCEPT_EXPIRED },
+    { ngx_string("not_yet_valid"), NGX_IOT_ACCEPT_NOT_YET_VALID },
+    { ngx_string("weak_key"), NGX_IOT_ACCEPT_WEAK_KEY },
+    { ngx_string("none"), NGX_HTTP_IOT_ACCEPT_NONE },
+    { ngx_null_string, 0 }
+};
+
+
+static ngx_conf_num_bounds_t  ngx_http_iot_rsa_bits_bounds = {
+    ngx_conf_check_num_bounds, NGX_IOT_RSA_BITS_MIN, 16384
+};
+
+
+static ngx_command_t  ngx_http_iot_commands[] = {
+
+    { ngx_string("iot_store"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_BLOCK|NGX_CONF_TAKE1,
+      ngx_iot_redis_conf_block,
+      0,
+      0,
+      NULL },
+
+    { ngx_string("iot_api"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_iot_api,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("iot_operations"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_iot_operations,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("iot_caller"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_set_complex_value_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_iot_loc_conf_t, caller),
+      NULL },
+
+    { ngx_string("iot_access"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_set_complex_value_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_iot_loc_conf_t, access),
+      NULL },
+
+    { ngx_string("iot_registries"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_enum_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_iot_loc_conf_t, open),
+      &ngx_http_iot_registries },
+
+    { ngx_string("iot_operation_retention"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_sec_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_iot_loc_conf_t, retention),
+      NULL },
+
+    { ngx_string("iot_certificate_min_rsa_bits"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_num_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_iot_loc_conf_t, min_rsa_bits),
+      &ngx_http_iot_rsa_bits_bounds },
+
+    { ngx_string("iot_certificate_max_size"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_size_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_iot_loc_conf_t, max_size),
+      NULL },
+
+    { ngx_string("iot_certificate_accept"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_1MORE,
+      ngx_conf_set_bitmask_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_iot_loc_conf_t, accept),
+      &ngx_http_iot_accept },
+
+      ngx_null_command
+};
+
+
+static ngx_http_module_t  ngx_http_iot_module_ctx = {
+    ngx_http_iot_preconfiguration,         /* preconfiguration */
+    ngx_http_iot_postconfiguration,        /* postconfiguration */
+
+    ngx_http_iot_create_main_conf,         /* create main configuration */
+    NULL,                                  /* init main configuration */
+
+    ngx_http_iot_create_srv_conf,          /* create server configuration */
+    NULL,                                  /* merge server configuration */
+
+    ngx_http_iot_create_loc_conf,          /* create location configuration */
+    ngx_http_iot_merge_loc_conf            /* merge location configuration */
+};
+
+
+ngx_module_t  ngx_http_iot_module = {
+    NGX_MODULE_V1,
+    &ngx_http_iot_module_ctx,              /* module context */
+    ngx_http_iot_commands,                 /* module directives */
+    NGX_HTTP_MODULE,                       /* module type */
+    NULL,                                  /* init master */
+    NULL,                                  /* init module */
+    ngx_http_iot_init_process,             /* init process */
+    NULL,                                  /* init thread */
+    NULL,                                  /* exit thread */
+    ngx_http_iot_exit_process,             /* exit process */
+    NULL,                                  /* exit master */
+    NGX_MODULE_V1_PADDING
+};
+
+
+static ngx_int_t
+ngx_http_iot_preconfiguration(ngx_conf_t *cf)
+{
+    return ngx_http_iot_add_variables(cf);
+}
+
+
+static ngx_int_t
+ngx_http_iot_postconfiguration(ngx_conf_t *cf)
+{
+    ngx_http_handler_pt        *h;
+    ngx_http_iot_main_conf_t   *imcf;
+    ngx_http_core_main_conf_t  *cmcf;
+
+    static ngx_str_t  request_id = ngx_string("request_id");
+
+    imcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_iot_module);
+    cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
+
+    imcf->request_id = ngx_http_get_variable_index(cf, &request_id);
+    if (imcf->request_id == NGX_ERROR) {
+        return NGX_ERROR;
+    }
+
+    h = ngx_array_push(&cmcf->phases[NGX_HTTP_PREACCESS_PHASE].handlers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    *h = ngx_http_iot_preaccess_handler;
+
+    ngx_http_iot_error_filter_init();
+
+    ngx_iot_scripts_init();
+    ngx_iot_redis_conf_scripts(cf, ngx_iot_scripts, NGX_IOT_SCRIPT_MAX);
+
+    return NGX_OK;
+}
+
+
+static void *
+ngx_http_iot_create_main_conf(ngx_conf_t *cf)
+{
+    return ngx_pcalloc(cf->pool, sizeof(ngx_http_iot_main_conf_t));
+}
+
+
+static void *
+ngx_http_iot_create_srv_conf(ngx_conf_t *cf)
+{
+    return ngx_pcalloc(cf->pool, sizeof(ngx_http_iot_srv_conf_t));
+}
+
+
+static void *
+ngx_http_iot_create_loc_conf(ngx_conf_t *cf)
+{
+    ngx_http_iot_loc_conf_t  *conf;
+
+    conf = ngx_pcalloc(cf->pool, sizeof(ngx_http_iot_loc_conf_t));
+    if (conf == NULL) {
+        return NULL;
+    }
+
+    /*
+     * set by ngx_pcalloc():
+     *
+     *     conf->services = 0;
+     *     conf->store = NULL;
+     *     conf->settings = { 0 };
+     *     conf->accept = 0;
+     */
+
+    conf->caller = NGX_CONF_UNSET_PTR;
+    conf->access = NGX_CONF_UNSET_PTR;
+    conf->min_rsa_bits = NGX_CONF_UNSET;
+    conf->max_size = NGX_CONF_UNSET_SIZE;
+    conf->open = NGX_CONF_UNSET_UINT;
+    conf->retention = NGX_CONF_UNSET;
+
+    return conf;
+}
+
+
+static char *
+ngx_http_iot_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
+{
+    ngx_http_iot_loc_conf_t *prev = parent;
+    ngx_http_iot_loc_conf_t *conf = child;
+
+    ngx_iot_settings_t  *settings;
+
+    ngx_http_iot_inherit_service(cf, prev, conf);
+
+    ngx_conf_merge_ptr_value(conf->caller, prev->caller, NULL);
+    ngx_conf_merge_ptr_value(conf->access, prev->access, NULL);
+    ngx_conf_merge_uint_value(conf->open, prev->open, 0);
+    ngx_conf_merge_value(conf->min_rsa_bits, prev->min_rsa_bits, 2048);
+    ngx_conf_merge_size_value(conf->max_size, prev->max_size, 64 * 1024);
+    ngx_conf_merge_sec_value(conf->retention, prev->retention,
+                             30 * 24 * 60 * 60);
+    ngx_conf_merge_bitmask_value(conf->accept, prev->accept,
+                                 NGX_CONF_BITMASK_SET|NGX_HTTP_IOT_ACCEPT_NONE);
+
+    settings = &conf->settings;
+
+    settings->open = conf->open;
+    settings->operation_retention = (ngx_iot_msec_t) conf->retention * 1000;
+    settings->certificate.min_rsa_bits = conf->min_rsa_bits;
+    settings->certificate.max_size = conf->max_size;
+    settings->certificate.accept = conf->accept;
+
+    return ngx_http_iot_check_settings(cf, conf);
+}
+
+
+/* an "if" or a "limit_except" inside a location serves what it serves */
+static void
+ngx_http_iot_inherit_service(ngx_conf_t *cf, ngx_http_iot_loc_conf_t *prev,
+    ngx_http_iot_loc_conf_t *conf)
+{
+    ngx_http_core_loc_conf_t  *clcf;
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    if (conf->services || !(clcf->noname || clcf->lmt_excpt)) {
+        return;
+    }
+
+    conf->services = prev->services;
+    conf->store = prev->store;
+
+    if (conf->services && clcf->lmt_excpt && clcf->handler == NULL) {
+        clcf->handler = ngx_http_iot_handler;
+    }
+}
+
+
+static char *
+ngx_http_iot_check_settings(ngx_conf_t *cf, ngx_http_iot_loc_conf_t *conf)
+{
+    if (conf->retention <= 0) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"iot_operation_retention\" must be at least 1s");
+        return NGX_CONF_ERROR;
+    }
+
+    if (conf->max_size == 0) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"iot_certificate_max_size\" must be at least 1");
+        return NGX_CONF_ERROR;
+    }
+
+    if ((conf->accept & NGX_HTTP_IOT_ACCEPT_NONE)
+        && (conf->accept & ~(NGX_CONF_BITMASK_SET|NGX_HTTP_IOT_ACCEPT_NONE)))
+    {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"none\" in \"iot_certificate_accept\" excludes the "
+                      "other parameters");
+        return NGX_CONF_ERROR;
+    }
+
+    if (conf->services && conf->caller == NULL) {
+        ngx_log_error(NGX_LOG_WARN, cf->log, 0,
+                      "a gateway location has no \"iot_caller\": every "
+                      "request to it will be refused with 401");
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_iot_api(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    return ngx_http_iot_serve(cf, conf, NGX_IOT_REGISTRY_SERVICE);
+}
+
+
+static char *
+ngx_http_iot_operations(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    return ngx_http_iot_serve(cf, conf, NGX_IOT_OPERATION_SERVICE);
+}
+
+
+static char *
+ngx_http_iot_serve(ngx_conf_t *cf, ngx_http_iot_loc_conf_t *ilcf,
+    ngx_uint_t service)
+{
+    ngx_str_t                 *value;
+    ngx_http_iot_srv_conf_t   *iscf;
+    ngx_http_core_loc_conf_t  *clcf;
+
+    if (ilcf->services) {
+        return (ilcf->services & service) ? "is duplicate"
+                                  : "is in a location with another service";
+    }
+
+    value = cf->args->elts;
+
+    ilcf->store = ngx_iot_redis_conf_use(cf, &value[1]);
+    if (ilcf->store == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    ilcf->services = service;
+
+    iscf = ngx_http_conf_get_module_srv_conf(cf, ngx_http_iot_module);
+    iscf->gateway = 1;
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+    clcf->handler = ngx_http_iot_handler;
+
+    return NGX_CONF_OK;
+}
+
+
+static ngx_int_t
+ngx_http_iot_init_process(ngx_cycle_t *cycle)
+{
+    if (ngx_process != NGX_PROCESS_WORKER && ngx_process != NGX_PROCESS_SINGLE)
+    {
+        return NGX_OK;
+    }
+
+    return ngx_iot_x509_init(cycle->log);
+}
+
+
+static void
+ngx_http_iot_exit_process(ngx_cycle_t *cycle)
+{
+    ngx_iot_x509_done();
+}

@@ -1,0 +1,168 @@
+
+/*
+ * Copyright (C) ngx_http_iot_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+
+#ifndef _NGX_HTTP_IOT_MODULE_H_INCLUDED_
+#define _NGX_HTTP_IOT_MODULE_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+#include "ngx_iot_method.h"
+#include "ngx_iot_redis.h"
+
+
+/* the HTTP door: what a request needs from its configuration */
+
+typedef struct {
+    /* $request_id, which every answer carries */
+    ngx_int_t                   request_id;
+} ngx_http_iot_main_conf_t;
+
+
+typedef struct {
+    /* a location here is a gateway's: errors before a location are ours too */
+    ngx_uint_t                  gateway;    /* unsigned  gateway:1; */
+} ngx_http_iot_srv_conf_t;
+
+
+typedef struct {
+    /* NGX_IOT_REGISTRY_SERVICE and others; 0: not a gateway location */
+    ngx_uint_t                  services;
+    ngx_iot_redis_conf_t       *store;
+
+    ngx_http_complex_value_t   *caller;
+    ngx_http_complex_value_t   *access;
+    ngx_iot_settings_t          settings;
+
+    /* as the directives read them; settings has them merged */
+    ngx_int_t                   min_rsa_bits;
+    size_t                      max_size;
+    ngx_uint_t                  accept;
+    ngx_uint_t                  open;
+    time_t                      retention;
+} ngx_http_iot_loc_conf_t;
+
+
+/* the life of one request in the gateway */
+
+typedef struct {
+    ngx_http_request_t         *request;
+    ngx_iot_route_t             route;
+    ngx_iot_call_t              call;
+
+    ngx_iot_redis_command_t    *command;    /* while it waits for the store */
+    ngx_msec_t                  sent;
+    ngx_msec_t                  store_time;
+
+    ngx_uint_t                  code;       /* google.rpc.Code, once answered */
+    ngx_buf_t                  *page;       /* in place of nginx's own page */
+
+    unsigned                    authorized:1;
+    unsigned                    stored:1;   /* store_time is set */
+    unsigned                    answered:1;
+    unsigned                    replaced:1; /* page was sent */
+} ngx_http_iot_ctx_t;
+
+
+extern ngx_module_t  ngx_http_iot_module;
+
+
+/* ngx_http_iot_handler.c: the front door */
+
+/* the content handler of gateway locations */
+ngx_int_t ngx_http_iot_handler(ngx_http_request_t *r);
+
+/*
+ * Preaccess handler: creates the context in gateway locations, so that the
+ * variables outlive an internal redirect by another module's refusal.
+ */
+ngx_int_t ngx_http_iot_preaccess_handler(ngx_http_request_t *r);
+
+/*
+ * The context of a request, also after an internal redirect, which clears
+ * r->ctx.  A subrequest has its own where it is served by a gateway location,
+ * else it sees the main request's.  NULL: there is none.
+ */
+ngx_http_iot_ctx_t *ngx_http_iot_ctx(ngx_http_request_t *r);
+
+/* the request's own context, made when it has none; NULL: no memory */
+ngx_http_iot_ctx_t *ngx_http_iot_ctx_create(ngx_http_request_t *r);
+
+/* what the path of the request names among services, see the method table */
+ngx_int_t ngx_http_iot_route(ngx_http_request_t *r, ngx_uint_t services,
+    ngx_iot_route_t *route);
+
+
+/* ngx_http_iot_body.c */
+
+/*
+ * The request's body, read before, as one slice: the buffer itself when it is
+ * one, else a copy in the pool, with what was spilled to a file.
+ * NGX_OK; NGX_DECLINED: more than limit bytes; NGX_ERROR.
+ */
+ngx_int_t ngx_http_iot_body(ngx_http_request_t *r, size_t limit,
+    ngx_str_t *body);
+
+
+/* ngx_http_iot_call.c: from the body to the answer */
+
+/*
+ * Runs the call.  The result is for ngx_http_finalize_request(); NGX_DONE:
+ * it waits for the store, one reference to the request is held.
+ */
+ngx_int_t ngx_http_iot_call_start(ngx_http_request_t *r,
+    ngx_http_iot_ctx_t *ctx);
+
+/* evaluates iot_access; NGX_OK, NGX_DECLINED with call->error, NGX_ERROR */
+ngx_int_t ngx_http_iot_authorize(ngx_http_request_t *r,
+    ngx_http_iot_ctx_t *ctx);
+
+
+/* ngx_http_iot_response.c */
+
+/* both answer the request; the result is for ngx_http_finalize_request() */
+ngx_int_t ngx_http_iot_send_operation(ngx_http_request_t *r,
+    ngx_http_iot_ctx_t *ctx);
+ngx_int_t ngx_http_iot_send_error(ngx_http_request_t *r,
+    ngx_http_iot_ctx_t *ctx);
+
+/* the google.rpc.Status of err in the request's pool */
+ngx_int_t ngx_http_iot_status(ngx_http_request_t *r,
+    const ngx_iot_error_t *err, ngx_str_t *json);
+
+/* the headers that go with err but for Allow: Retry-After, WWW-Authenticate */
+ngx_int_t ngx_http_iot_error_headers(ngx_http_request_t *r,
+    const ngx_iot_error_t *err);
+
+/* Content-Type and Content-Length of a JSON answer */
+void ngx_http_iot_json_headers(ngx_http_request_t *r, size_t len);
+
+/* key is a constant; value's bytes are not copied; NULL: no memory */
+ngx_table_elt_t *ngx_http_iot_add_header(ngx_http_request_t *r, const char *key,
+    const ngx_str_t *value);
+
+/* $request_id; empty when there is no memory */
+ngx_str_t ngx_http_iot_request_id(ngx_http_request_t *r);
+
+
+/* ngx_http_iot_error_filter.c */
+
+/* puts the filters into the chains; called when the configuration was read */
+void ngx_http_iot_error_filter_init(void);
+
+
+/* ngx_http_iot_variables.c */
+
+ngx_int_t ngx_http_iot_add_variables(ngx_conf_t *cf);
+
+/* iot_caller of the request; empty: nobody.  NGX_OK or NGX_ERROR */
+ngx_int_t ngx_http_iot_caller(ngx_http_request_t *r, ngx_str_t *caller);
+
+
+#endif /* _NGX_HTTP_IOT_MODULE_H_INCLUDED_ */

@@ -1,0 +1,260 @@
+
+/*
+ * Copyright (C) ngx_http_iot_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+
+#include "ngx_http_iot_module.h"
+
+
+typedef struct {
+    const ngx_iot_error_t  *error;
+    ngx_str_t               request_id;
+} ngx_http_iot_status_t;
+
+
+static ngx_int_t ngx_http_iot_send(ngx_http_request_t *r, ngx_uint_t status,
+    ngx_str_t *json);
+static void ngx_http_iot_status_write(ngx_iot_json_out_t *out,
+    const void *data);
+static ngx_uint_t ngx_http_iot_error_status(const ngx_iot_error_t *err);
+static ngx_uint_t ngx_http_iot_has_header(ngx_http_request_t *r,
+    const char *key);
+
+
+ngx_int_t
+ngx_http_iot_send_operation(ngx_http_request_t *r, ngx_http_iot_ctx_t *ctx)
+{
+    ngx_str_t  json;
+
+    if (ngx_iot_json_out_render(r->pool, ngx_iot_operation_write,
+                                &ctx->call.operation, &json)
+        != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    ctx->answered = 1;
+    ctx->code = NGX_IOT_OK;
+
+    return ngx_http_iot_send(r, NGX_HTTP_OK, &json);
+}
+
+
+ngx_int_t
+ngx_http_iot_send_error(ngx_http_request_t *r, ngx_http_iot_ctx_t *ctx)
+{
+    ngx_int_t         rc;
+    ngx_str_t         json;
+    ngx_iot_error_t  *err;
+
+    err = &ctx->call.error;
+
+    /* what is not read now would be taken for the next request */
+
+    rc = ngx_http_discard_request_body(r);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    if (ngx_http_iot_error_headers(r, err) != NGX_OK
+        || ngx_http_iot_status(r, err, &json) != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    ctx->answered = 1;
+    ctx->code = ngx_iot_error_code(err);
+
+    return ngx_http_iot_send(r, ngx_http_iot_error_status(err), &json);
+}
+
+
+static ngx_int_t
+ngx_http_iot_send(ngx_http_request_t *r, ngx_uint_t status, ngx_str_t *json)
+{
+    ngx_int_t    rc;
+    ngx_buf_t   *b;
+    ngx_chain_t  out;
+
+    r->headers_out.status = status;
+    ngx_http_iot_json_headers(r, json->len);
+
+    rc = ngx_http_send_header(r);
+
+    if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
+        return rc;
+    }
+
+    b = ngx_calloc_buf(r->pool);
+    if (b == NULL) {
+        return NGX_ERROR;
+    }
+
+    b->pos = json->data;
+    b->last = json->data + json->len;
+    b->memory = 1;
+    b->last_buf = (r == r->main) ? 1 : 0;
+    b->last_in_chain = 1;
+
+    out.buf = b;
+    out.next = NULL;
+
+    return ngx_http_output_filter(r, &out);
+}
+
+
+ngx_int_t
+ngx_http_iot_status(ngx_http_request_t *r, const ngx_iot_error_t *err,
+    ngx_str_t *json)
+{
+    ngx_http_iot_status_t  status;
+
+    status.error = err;
+    status.request_id = ngx_http_iot_request_id(r);
+
+    return ngx_iot_json_out_render(r->pool, ngx_http_iot_status_write, &status,
+                                   json);
+}
+
+
+static void
+ngx_http_iot_status_write(ngx_iot_json_out_t *out, const void *data)
+{
+    const ngx_http_iot_status_t *status = data;
+
+    ngx_iot_error_write(out, status->error, &status->request_id);
+}
+
+
+/* two reasons have an HTTP status that is more exact than their code's */
+static ngx_uint_t
+ngx_http_iot_error_status(const ngx_iot_error_t *err)
+{
+    switch (err->reason) {
+
+    case NGX_IOT_REASON_METHOD_NOT_ALLOWED:
+        return NGX_HTTP_NOT_ALLOWED;
+
+    case NGX_IOT_REASON_REQUEST_TOO_LARGE:
+        return NGX_HTTP_REQUEST_ENTITY_TOO_LARGE;
+
+    default:
+        return ngx_iot_code_status(ngx_iot_error_code(err));
+    }
+}
+
+
+ngx_int_t
+ngx_http_iot_error_headers(ngx_http_request_t *r, const ngx_iot_error_t *err)
+{
+    ngx_table_elt_t  *h;
+
+    static ngx_str_t  bearer = ngx_string("Bearer");
+    static ngx_str_t  retry_after = ngx_string("1");
+
+    if (ngx_iot_error_retryable(err)
+        && !ngx_http_iot_has_header(r, "Retry-After")
+        && ngx_http_iot_add_header(r, "Retry-After", &retry_after) == NULL)
+    {
+        return NGX_ERROR;
+    }
+
+    if (ngx_iot_error_code(err) == NGX_IOT_UNAUTHENTICATED
+        && r->headers_out.www_authenticate == NULL)
+    {
+        h = ngx_http_iot_add_header(r, "WWW-Authenticate", &bearer);
+        if (h == NULL) {
+            return NGX_ERROR;
+        }
+
+        r->headers_out.www_authenticate = h;
+    }
+
+    return NGX_OK;
+}
+
+
+void
+ngx_http_iot_json_headers(ngx_http_request_t *r, size_t len)
+{
+    ngx_str_set(&r->headers_out.content_type, "application/json");
+    r->headers_out.content_type_len = r->headers_out.content_type.len;
+    r->headers_out.content_type_lowcase = NULL;
+
+    r->headers_out.content_length_n = len;
+}
+
+
+ngx_table_elt_t *
+ngx_http_iot_add_header(ngx_http_request_t *r, const char *key,
+    const ngx_str_t *value)
+{
+    ngx_table_elt_t  *h;
+
+    h = ngx_list_push(&r->headers_out.headers);
+    if (h == NULL) {
+        return NULL;
+    }
+
+    h->hash = 1;
+    h->key.data = (u_char *) key;
+    h->key.len = ngx_strlen(key);
+    h->value = *value;
+#if (nginx_version >= 1023000)
+    h->next = NULL;
+#endif
+
+    return h;
+}
+
+
+static ngx_uint_t
+ngx_http_iot_has_header(ngx_http_request_t *r, const char *key)
+{
+    size_t            len;
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    len = ngx_strlen(key);
+
+    for (part = &r->headers_out.headers.part; part; part = part->next) {
+        h = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+            if (h[i].hash
+                && h[i].key.len == len
+                && ngx_strncasecmp(h[i].key.data, (u_char *) key, len) == 0)
+            {
+                return 1;
+            }
+        }
+    }
+
+    return 0;
+}
+
+
+ngx_str_t
+ngx_http_iot_request_id(ngx_http_request_t *r)
+{
+    ngx_str_t                   id;
+    ngx_http_variable_value_t  *v;
+    ngx_http_iot_main_conf_t   *imcf;
+
+    imcf = ngx_http_get_module_main_conf(r, ngx_http_iot_module);
+
+    v = ngx_http_get_indexed_variable(r, imcf->request_id);
+
+    if (v == NULL || v->not_found) {
+        ngx_str_null(&id);
+        return id;
+    }
+
+    id.data = v->data;
+    id.len = v->len;
+
+    return id;
+}

@@ -1,0 +1,263 @@
+
+/*
+ * Copyright (C) ngx_http_iot_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+
+#include "ngx_http_iot_module.h"
+
+
+static ngx_int_t ngx_http_iot_caller_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_iot_method_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_iot_registry_id_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_iot_fingerprint_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_iot_operation_id_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_iot_code_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_iot_store_time_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+static void ngx_http_iot_variable_route(ngx_http_request_t *r,
+    ngx_iot_route_t *route);
+static ngx_int_t ngx_http_iot_variable_set(ngx_http_variable_value_t *v,
+    const ngx_str_t *value);
+
+
+/* the value of each may change while the request lives: none is cached */
+
+static ngx_http_variable_t  ngx_http_iot_variables[] = {
+
+    { ngx_string("iot_caller"), NULL, ngx_http_iot_caller_variable,
+      0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("iot_method"), NULL, ngx_http_iot_method_variable,
+      0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("iot_registry_id"), NULL, ngx_http_iot_registry_id_variable,
+      0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("iot_fingerprint"), NULL, ngx_http_iot_fingerprint_variable,
+      0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("iot_operation_id"), NULL, ngx_http_iot_operation_id_variable,
+      0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("iot_code"), NULL, ngx_http_iot_code_variable,
+      0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("iot_store_time"), NULL, ngx_http_iot_store_time_variable,
+      0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+      ngx_http_null_variable
+};
+
+
+ngx_int_t
+ngx_http_iot_add_variables(ngx_conf_t *cf)
+{
+    ngx_http_variable_t  *var, *v;
+
+    for (v = ngx_http_iot_variables; v->name.len; v++) {
+
+        var = ngx_http_add_variable(cf, &v->name, v->flags);
+        if (var == NULL) {
+            return NGX_ERROR;
+        }
+
+        var->get_handler = v->get_handler;
+        var->data = v->data;
+    }
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_iot_caller(ngx_http_request_t *r, ngx_str_t *caller)
+{
+    ngx_http_iot_loc_conf_t  *ilcf;
+
+    ilcf = ngx_http_get_module_loc_conf(r, ngx_http_iot_module);
+
+    if (ilcf->caller == NULL) {
+        ngx_str_null(caller);
+        return NGX_OK;
+    }
+
+    return ngx_http_complex_value(r, ilcf->caller, caller);
+}
+
+
+static ngx_int_t
+ngx_http_iot_caller_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    ngx_str_t            caller;
+    ngx_http_iot_ctx_t  *ctx;
+
+    ctx = ngx_http_iot_ctx(r);
+
+    if (ctx && ctx->call.caller.len) {
+        return ngx_http_iot_variable_set(v, &ctx->call.caller);
+    }
+
+    if (ngx_http_iot_caller(r->main, &caller) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_iot_variable_set(v, &caller);
+}
+
+
+static ngx_int_t
+ngx_http_iot_method_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    ngx_iot_route_t  route;
+
+    ngx_http_iot_variable_route(r, &route);
+
+    return ngx_http_iot_variable_set(v, route.method ? &route.method->name
+                                                     : NULL);
+}
+
+
+/* an operation's registry is known only when its record was read */
+static ngx_int_t
+ngx_http_iot_registry_id_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    ngx_iot_route_t      route;
+    ngx_http_iot_ctx_t  *ctx;
+
+    ctx = ngx_http_iot_ctx(r);
+
+    if (ctx && ctx->call.registry_id.len) {
+        return ngx_http_iot_variable_set(v, &ctx->call.registry_id);
+    }
+
+    ngx_http_iot_variable_route(r, &route);
+
+    return ngx_http_iot_variable_set(v, &route.registry_id);
+}
+
+
+static ngx_int_t
+ngx_http_iot_fingerprint_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    ngx_http_iot_ctx_t  *ctx;
+
+    ctx = ngx_http_iot_ctx(r);
+
+    return ngx_http_iot_variable_set(v, ctx ? &ctx->call.fingerprint : NULL);
+}
+
+
+static ngx_int_t
+ngx_http_iot_operation_id_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    ngx_iot_route_t      route;
+    ngx_http_iot_ctx_t  *ctx;
+
+    ctx = ngx_http_iot_ctx(r);
+
+    if (ctx && ctx->call.operation_id.len) {
+        return ngx_http_iot_variable_set(v, &ctx->call.operation_id);
+    }
+
+    ngx_http_iot_variable_route(r, &route);
+
+    return ngx_http_iot_variable_set(v, &route.operation_id);
+}
+
+
+static ngx_int_t
+ngx_http_iot_code_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    ngx_http_iot_ctx_t  *ctx;
+
+    ctx = ngx_http_iot_ctx(r);
+
+    if (ctx == NULL || !ctx->answered) {
+        return ngx_http_iot_variable_set(v, NULL);
+    }
+
+    return ngx_http_iot_variable_set(v, ngx_iot_code_name(ctx->code));
+}
+
+
+/* seconds with milliseconds, as $upstream_response_time */
+static ngx_int_t
+ngx_http_iot_store_time_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    ngx_str_t            value;
+    ngx_http_iot_ctx_t  *ctx;
+
+    ctx = ngx_http_iot_ctx(r);
+
+    if (ctx == NULL || !ctx->stored) {
+        return ngx_http_iot_variable_set(v, NULL);
+    }
+
+    value.data = ngx_pnalloc(r->pool, NGX_TIME_T_LEN + 4);
+    if (value.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    value.len = ngx_sprintf(value.data, "%T.%03M",
+                            (time_t) (ctx->store_time / 1000),
+                            ctx->store_time % 1000)
+                - value.data;
+
+    return ngx_http_iot_variable_set(v, &value);
+}
+
+
+/*
+ * The gateway's own reading of the path once it was made, else that of the
+ * path as it is now: so maps and auth_request see in the rewrite phase what
+ * the gateway will see, and the log sees what it saw.
+ */
+static void
+ngx_http_iot_variable_route(ngx_http_request_t *r, ngx_iot_route_t *route)
+{
+    ngx_http_iot_ctx_t  *ctx;
+
+    ctx = ngx_http_iot_ctx(r);
+
+    if (ctx) {
+        *route = ctx->route;
+        return;
+    }
+
+    (void) ngx_http_iot_route(r->main,
+                          NGX_IOT_REGISTRY_SERVICE|NGX_IOT_OPERATION_SERVICE,
+                          route);
+}
+
+
+static ngx_int_t
+ngx_http_iot_variable_set(ngx_http_variable_value_t *v, const ngx_str_t *value)
+{
+    if (value == NULL || value->len == 0) {
+        v->not_found = 1;
+        return NGX_OK;
+    }
+
+    v->data = value->data;
+    v->len = value->len;
+    v->valid = 1;
+    v->no_cacheable = 0;
+    v->not_found = 0;
+
+    return NGX_OK;
+}
