@@ -1,0 +1,768 @@
+
+/*
+ * Copyright (C) ngx_http_iot_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+
+#include "unit.h"
+#include "ngx_iot_method.h"
+#include "ngx_iot_scripts.h"
+
+
+/*
+ * Methods without a server: bytes in, the request to the store out; a reply
+ * in, the answer's JSON out.
+ */
+
+
+/* a P-256 certificate, CN=localhost, valid 2026-11-23 to 2126-10-30 */
+
+#define PEM                                                                   \
+    "-----BEGIN CERTIFICATE-----\n"                                           \
+    "MIIBgDCCASWgAwIBAgIUZaz7Yi/Js94SHp1uJCOBjKiXktwwCgYIKoZIzj0EAwIw\n"      \
+    "FDESMBAGA1UEAwwJbG9jYWxob3N0MCAXDTI2MTEyMzE2NDMwNloYDzIxMjYxMDMw\n"      \
+    "MTY0MzA2WjAUMRIwEAYDVQQDDAlsb2NhbGhvc3QwWTATBgcqhkjOPQIBBggqhkjO\n"      \
+    "PQMBBwNCAAQJkwU0wOSvyk9yCSgnny8TTVgjrdoHzJg6zkFDrLQS543BjdZb12NE\n"      \
+    "XwLKrA+P2GxgVdFTfyHPJFM6RUO4DfzKo1MwUTAdBgNVHQ4EFgQUWExubd0galT4\n"      \
+    "O3WscpB1LITYoLowHwYDVR0jBBgwFoAUWExubd0galT4O3WscpB1LITYoLowDwYD\n"      \
+    "VR0TAQH/BAUwAwEB/zAKBggqhkjOPQQDAgNJADBGAiEA/ErIZl4a9bB/zlCTQtmJ\n"      \
+    "C0BxWGtSLB5i2QVH6xjmJlECIQC1Up9rj1H9B0onRaFdNyehCaBD1/BsO97aWQJE\n"      \
+    "CnxtrA==\n"                                                              \
+    "-----END CERTIFICATE-----\n"
+
+#define PEM_IN_JSON                                                           \
+    "-----BEGIN CERTIFICATE-----\\n"                                          \
+    "MIIBgDCCASWgAwIBAgIUZaz7Yi/Js94SHp1uJCOBjKiXktwwCgYIKoZIzj0EAwIw\\n"     \
+    "FDESMBAGA1UEAwwJbG9jYWxob3N0MCAXDTI2MTEyMzE2NDMwNloYDzIxMjYxMDMw\\n"     \
+    "MTY0MzA2WjAUMRIwEAYDVQQDDAlsb2NhbGhvc3QwWTATBgcqhkjOPQIBBggqhkjO\\n"     \
+    "PQMBBwNCAAQJkwU0wOSvyk9yCSgnny8TTVgjrdoHzJg6zkFDrLQS543BjdZb12NE\\n"     \
+    "XwLKrA+P2GxgVdFTfyHPJFM6RUO4DfzKo1MwUTAdBgNVHQ4EFgQUWExubd0galT4\\n"     \
+    "O3WscpB1LITYoLowHwYDVR0jBBgwFoAUWExubd0galT4O3WscpB1LITYoLowDwYD\\n"     \
+    "VR0TAQH/BAUwAwEB/zAKBggqhkjOPQQDAgNJADBGAiEA/ErIZl4a9bB/zlCTQtmJ\\n"     \
+    "C0BxWGtSLB5i2QVH6xjmJlECIQC1Up9rj1H9B0onRaFdNyehCaBD1/BsO97aWQJE\\n"     \
+    "CnxtrA==\\n"                                                             \
+    "-----END CERTIFICATE-----\\n"
+
+#define FINGERPRINT                                                           \
+    "24fccbdee7388e63dc0c767ea286523dd58980e71ca85e2062e51c9e06581b2a"
+
+#define SHA256                                                                \
+    "\x24\xfc\xcb\xde\xe7\x38\x8e\x63\xdc\x0c\x76\x7e\xa2\x86\x52\x3d"        \
+    "\xd5\x89\x80\xe7\x1c\xa8\x5e\x20\x62\xe5\x1c\x9e\x06\x58\x1b\x2a"
+
+#define SHA1                                                                  \
+    "\x13\xb7\xf3\x1e\x1c\x3a\x43\x7f\xfe\x54\x22\xc6\x3f\x88\x2f\x13"        \
+    "\xed\xd7\x7d\xb8"
+
+/* 2026-11-24T06:00:00.123Z, its eight bytes, and an id made of it */
+
+#define NOW           1795500000123
+#define NOW_BYTES     "\0\0\x01\xa2\x0c\x23\xc3\x7b"
+#define OPERATION_ID  "7e1k8627grr1081g8186"
+
+#define DER_LEN       388
+
+#define OPERATION_HEAD                                                        \
+    "{\"id\":\"" OPERATION_ID "\",\"description\":\"Add registry certificate" \
+    "\",\"createdAt\":\"2026-11-24T06:00:00.123Z\",\"createdBy\":\"alice\","  \
+    "\"modifiedAt\":\"2026-11-24T06:00:00.123Z\",\"done\":true,"              \
+    "\"metadata\":{\"@type\":\"type.googleapis.com/"                          \
+    "yandex.cloud.iot.devices.v1.AddRegistryCertificateMetadata\","           \
+    "\"registryId\":\"fleet\",\"fingerprint\":\"" FINGERPRINT "\"},"          \
+    "\"response\":{\"@type\":\"type.googleapis.com/"                          \
+    "yandex.cloud.iot.devices.v1.RegistryCertificate\","                      \
+    "\"registryId\":\"fleet\",\"fingerprint\":\"" FINGERPRINT "\","
+
+#define OPERATION_JSON                                                        \
+    OPERATION_HEAD "\"certificateData\":\"" PEM_IN_JSON "\","                 \
+    "\"createdAt\":\"2026-11-24T06:00:00.123Z\"}}"
+
+#define OPERATION_JSON_DELETED                                                \
+    OPERATION_HEAD "\"createdAt\":\"2026-11-24T06:00:00.123Z\"}}"
+
+
+static ngx_iot_settings_t  settings = {
+    { 2048, 65536, 0 },
+    (ngx_iot_msec_t) 30 * 24 * 3600 * 1000,
+    0
+};
+
+
+static ngx_iot_call_t *
+start(ngx_uint_t services, ngx_uint_t verb, const char *path,
+    const char *body)
+{
+    ngx_str_t         uri;
+    ngx_iot_call_t   *call;
+    ngx_iot_route_t   route;
+    ngx_pool_t       *pool;
+
+    pool = unit_pool();
+    call = ngx_pcalloc(pool, sizeof(ngx_iot_call_t));
+
+    call->settings = &settings;
+    call->pool = pool;
+    call->log = &unit_log;
+    call->store.pool = pool;
+    call->store.log = &unit_log;
+    ngx_str_set(&call->store.key_prefix, "gw:");
+    call->now = NOW;
+    ngx_memcpy(call->random, "\1\2\3\4\5\6", NGX_IOT_ID_RANDOM_LEN);
+    ngx_str_set(&call->caller, "alice");
+    call->body = unit_copy(pool, body, ngx_strlen(body));
+
+    uri = unit_copy(pool, path, ngx_strlen(path));
+
+    if (ngx_iot_method_find(services, verb, &uri, &route) == NGX_OK) {
+        call->method = route.method;
+        call->registry_id = route.registry_id;
+        call->operation_id = route.operation_id;
+    }
+
+    return call;
+}
+
+
+static ngx_iot_call_t *
+start_add(const char *body)
+{
+    return start(NGX_IOT_REGISTRY_SERVICE, NGX_IOT_POST,
+                 "/iot-devices/v1/registries/fleet/certificates", body);
+}
+
+
+static ngx_iot_call_t *
+start_get(const char *id)
+{
+    char  path[256];
+
+    (void) ngx_sprintf((u_char *) path, "/operations/%s%Z", id);
+
+    return start(NGX_IOT_OPERATION_SERVICE, NGX_IOT_GET, path, "");
+}
+
+
+static ngx_iot_resp_reply_t *
+reply_string(ngx_iot_call_t *call, const char *data, size_t len)
+{
+    ngx_iot_resp_reply_t  *reply;
+
+    reply = ngx_pcalloc(call->pool, sizeof(ngx_iot_resp_reply_t));
+
+    if (data) {
+        reply->type = NGX_IOT_RESP_STRING;
+        reply->str = unit_copy(call->pool, data, len);
+    }
+
+    return reply;
+}
+
+
+/* an array of strings; NULL in it is nil */
+
+static ngx_iot_resp_reply_t *
+reply_array(ngx_iot_call_t *call, ngx_uint_t n, const char **strings)
+{
+    ngx_uint_t             i;
+    ngx_iot_resp_reply_t  *reply;
+
+    reply = ngx_pcalloc(call->pool, sizeof(ngx_iot_resp_reply_t));
+
+    reply->type = NGX_IOT_RESP_ARRAY;
+    reply->nelts = n;
+    reply->elts = ngx_pcalloc(call->pool, n * sizeof(void *));
+
+    for (i = 0; i < n; i++) {
+        reply->elts[i] = reply_string(call, strings[i],
+                                      strings[i] ? ngx_strlen(strings[i]) : 0);
+    }
+
+    return reply;
+}
+
+
+static ngx_str_t
+answer(ngx_iot_call_t *call)
+{
+    ngx_str_t  json;
+
+    ngx_str_null(&json);
+
+    (void) ngx_iot_json_out_render(call->pool, ngx_iot_operation_write,
+                                   &call->operation, &json);
+
+    return json;
+}
+
+
+static void
+is_reason(ngx_iot_call_t *call, const char *reason, const char *name)
+{
+    unit_is_str(ngx_iot_reason_name(call->error.reason), reason, "%s", name);
+}
+
+
+static void
+test_routes(void)
+{
+    ngx_str_t        path;
+    ngx_uint_t       i;
+    ngx_iot_route_t  route;
+
+    static const struct {
+        const char  *path;
+        ngx_uint_t   verb;
+        const char  *method;
+        ngx_uint_t   allow;
+    } routes[] = {
+        { "/iot-devices/v1/registries/a/certificates", NGX_IOT_POST,
+          "RegistryService.AddCertificate", 0 },
+        { "/iot-devices/v1/registries/a/certificates/", NGX_IOT_POST,
+          "RegistryService.AddCertificate", 0 },
+        { "/operations/x", NGX_IOT_GET, "OperationService.Get", 0 },
+        { "/operations/x/", NGX_IOT_GET, "OperationService.Get", 0 },
+
+        { "/iot-devices/v1/registries/a/certificates", NGX_IOT_GET,
+          NULL, NGX_IOT_POST },
+        { "/iot-devices/v1/registries/a/certificates", 0,
+          NULL, NGX_IOT_POST },
+        { "/operations/x", NGX_IOT_POST, NULL, NGX_IOT_GET },
+
+        { "/iot-devices/v1/registries/a/certificates//", NGX_IOT_POST,
+          NULL, 0 },
+        { "/iot-devices/v1/registries//certificates", NGX_IOT_POST, NULL, 0 },
+        { "/iot-devices/v1/registries/a/b/certificates", NGX_IOT_POST,
+          NULL, 0 },
+        { "/iot-devices/v1/registries/a/certificate", NGX_IOT_POST, NULL, 0 },
+        { "/iot-devices/v1/registries/a/certificatesx", NGX_IOT_POST,
+          NULL, 0 },
+        { "/iot-devices/v1/registries/a", NGX_IOT_POST, NULL, 0 },
+        { "iot-devices/v1/registries/a/certificates", NGX_IOT_POST, NULL, 0 },
+        { "/operations", NGX_IOT_GET, NULL, 0 },
+        { "/operations/", NGX_IOT_GET, NULL, 0 },
+        { "/operations/x/y", NGX_IOT_GET, NULL, 0 },
+        { "/", NGX_IOT_GET, NULL, 0 },
+        { "", NGX_IOT_GET, NULL, 0 }
+    };
+
+    for (i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
+        path = unit_copy(unit_pool(), routes[i].path,
+                         ngx_strlen(routes[i].path));
+
+        (void) ngx_iot_method_find(NGX_IOT_REGISTRY_SERVICE
+                                   |NGX_IOT_OPERATION_SERVICE,
+                                   routes[i].verb, &path, &route);
+
+        if (routes[i].method) {
+            unit_ok(route.method != NULL
+                    && ngx_strcmp(route.method->name.data, routes[i].method)
+                       == 0,
+                    "\"%s\" is %s", routes[i].path, routes[i].method);
+        } else {
+            unit_ok(route.method == NULL, "\"%s\" is no route",
+                    routes[i].path);
+        }
+
+        unit_is_int(route.allow, routes[i].allow, "... its verbs");
+    }
+
+    ngx_str_set(&path, "/operations/x");
+
+    unit_is_int(ngx_iot_method_find(NGX_IOT_REGISTRY_SERVICE, NGX_IOT_GET,
+                                    &path, &route),
+                NGX_DECLINED, "a location serves its own services only");
+}
+
+
+static void
+test_add_request(void)
+{
+    ngx_str_t       *argv, record;
+    ngx_iot_call_t  *call;
+
+    unit_note("AddCertificate: the request to the store");
+
+    call = start_add("{\"certificateData\":\"" PEM_IN_JSON "\"}");
+
+    unit_is_int(call->method->prepare(call), NGX_AGAIN, "prepare");
+    unit_ok(call->request.script
+            == &ngx_iot_scripts[NGX_IOT_SCRIPT_ADD_CERTIFICATE],
+            "the script");
+    unit_is_int(call->request.nkeys, 7, "keys");
+    unit_is_int(call->request.argc, 18, "keys and arguments");
+
+    argv = call->request.argv;
+
+    unit_is_str(&argv[0], "gw:{7e}:r:fleet", "registry");
+    unit_is_str(&argv[1], "gw:{7e}:c:fleet:" FINGERPRINT, "certificate");
+    unit_is_str(&argv[2], "gw:{7e}:z:fleet", "list");
+    unit_is_str(&argv[3], "gw:{7e}:h:fleet", "aliases");
+    unit_is_str(&argv[4], "gw:{7e}:o:" OPERATION_ID, "operation");
+    unit_is_str(&argv[5], "gw:{7e}:y:fleet", "operations");
+    unit_is_str(&argv[6], "gw:{4j}:x:" FINGERPRINT, "claim");
+
+    unit_is_str(&argv[7], "fleet", "registry id");
+    unit_is_str(&argv[8], OPERATION_ID, "operation id");
+    unit_is_str(&argv[9], "1795500000123", "createdAt");
+
+    record = argv[10];
+    unit_is_int(record.len, 30 + DER_LEN, "record: head and DER");
+    record.len = 30;
+    unit_is_mem(&record, "\1" NOW_BYTES OPERATION_ID "\1", 30,
+                "record: format, createdAt, operation, PEM from DER");
+
+    unit_is_mem(&argv[11], &(NOW_BYTES SHA256)[2], 38,
+                "list member: six bytes of createdAt, SHA-256");
+    unit_is_mem(&argv[12], SHA1, 20, "SHA-1");
+    unit_is_mem(&argv[13], SHA256, 32, "SHA-256");
+    unit_is_str(&argv[14], "alice", "createdBy");
+    unit_is_str(&argv[15], "2592000000", "the operation's life");
+    unit_is_str(&argv[16], "7e1k5oq9urr000000000", "operations before it");
+    unit_is_str(&argv[17], "known", "the registry must exist");
+}
+
+
+/* what was sent comes back byte for byte, in whatever form it is kept */
+
+static void
+test_record_forms(void)
+{
+    u_char                *body;
+    ngx_str_t              text, json, *record;
+    ngx_uint_t             i;
+    ngx_iot_call_t        *call;
+    ngx_iot_certificate_t  certificate;
+
+    static const struct {
+        const char  *what;
+        const char  *text;              /* as JSON */
+        ngx_uint_t   form;
+    } forms[] = {
+        { "the usual PEM", PEM_IN_JSON, NGX_IOT_STORE_PEM },
+        { "text before it", "x\\n" PEM_IN_JSON, NGX_IOT_STORE_TEXT },
+        { "text after it", PEM_IN_JSON "x", NGX_IOT_STORE_TEXT },
+        { "two last newlines", PEM_IN_JSON "\\n", NGX_IOT_STORE_TEXT }
+    };
+
+    unit_note("certificate_data in the store, and back");
+
+    for (i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
+        body = ngx_alloc(8192, &unit_log);
+        ngx_sprintf(body, "{\"certificateData\":\"%s\"}%Z", forms[i].text);
+
+        call = start_add((char *) body);
+        unit_is_int(call->method->prepare(call), NGX_AGAIN, "%s",
+                    forms[i].what);
+        ngx_free(body);
+
+        record = &call->request.argv[10];
+        unit_is_int(record->data[29], forms[i].form, "... its form");
+
+        text = call->operation.certificate.pem;
+        certificate = call->operation.certificate;
+        ngx_str_null(&certificate.pem);
+
+        unit_is_int(ngx_iot_store_certificate(&call->store,
+                        reply_string(call, (char *) record->data, record->len),
+                        &certificate, &json),
+                    NGX_IOT_STORE_OK, "... is read");
+        unit_is_mem(&certificate.pem, text.data, text.len, "... the same");
+        unit_is_int(certificate.created_at, NOW, "... createdAt");
+        unit_is_str(&json, OPERATION_ID, "... added by");
+    }
+}
+
+
+/* "$(cat cert.pem)" loses the last newline */
+
+static void
+test_record_form_open(void)
+{
+    ngx_str_t               pem, added_by, *record;
+    ngx_iot_call_t         *call;
+    ngx_iot_certificate_t   certificate;
+
+    call = start_add("");
+    pem = unit_copy(call->pool, PEM, sizeof(PEM) - 2);
+
+    ngx_str_set(&call->body, "{\"certificateData\":\"" PEM_IN_JSON "\"}");
+
+    /* drops \n before the closing quote */
+    call->body = unit_copy(call->pool, call->body.data, call->body.len - 2);
+    ngx_memcpy(call->body.data + call->body.len - 2, "\"}", 2);
+
+    unit_is_int(call->method->prepare(call), NGX_AGAIN, "no last newline");
+
+    record = &call->request.argv[10];
+    unit_is_int(record->data[29], NGX_IOT_STORE_PEM_OPEN, "... its form");
+    unit_is_int(ngx_iot_store_certificate(&call->store,
+                    reply_string(call, (char *) record->data, record->len),
+                    &certificate, &added_by),
+                NGX_IOT_STORE_OK, "... is read");
+    unit_is_mem(&certificate.pem, pem.data, pem.len, "... the same");
+}
+
+
+static void
+test_add_answers(void)
+{
+    ngx_uint_t       i;
+    ngx_str_t        json;
+    ngx_iot_call_t  *call;
+
+    static const char  *ok[] = { "OK" };
+
+    static const struct {
+        ngx_uint_t   n;
+        const char  *reply[2];
+        const char  *reason;
+    } refusals[] = {
+        { 1, { "NO_REGISTRY", NULL }, "REGISTRY_NOT_FOUND" },
+        { 1, { "DISABLED", NULL }, "REGISTRY_DISABLED" },
+        { 2, { "EXISTS", "7e1k5oq9urr000000000" }, "CERTIFICATE_EXISTS" },
+        { 1, { "HELD", NULL }, "CERTIFICATE_EXISTS" },
+        { 1, { "NEWER", NULL }, "STORE_NEWER_FORMAT" },
+        { 1, { "TAKEN", NULL }, "INTERNAL_ERROR" },
+        { 1, { "", NULL }, "INTERNAL_ERROR" },
+        { 1, { "OKAY", NULL }, "INTERNAL_ERROR" },
+        { 1, { "O", NULL }, "INTERNAL_ERROR" },
+        { 1, { NULL, NULL }, "INTERNAL_ERROR" },
+        { 1, { "EXISTS", NULL }, "INTERNAL_ERROR" },
+        { 2, { "EXISTS", NULL }, "INTERNAL_ERROR" },
+        { 0, { NULL, NULL }, "INTERNAL_ERROR" }
+    };
+
+    unit_note("AddCertificate: the store's reply to the answer");
+
+    call = start_add("{\"certificate_data\":\"" PEM_IN_JSON "\"}");
+    (void) call->method->prepare(call);
+
+    unit_is_int(call->method->finish(call, reply_array(call, 1, ok)), NGX_OK,
+                "OK");
+
+    json = answer(call);
+    unit_is_str(&json, OPERATION_JSON, "the finished Operation");
+
+    for (i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++) {
+        call = start_add("{\"certificate_data\":\"" PEM_IN_JSON "\"}");
+        (void) call->method->prepare(call);
+
+        unit_is_int(call->method->finish(call,
+                        reply_array(call, refusals[i].n,
+                                    (const char **) refusals[i].reply)),
+                    NGX_DECLINED, "%s",
+                    refusals[i].reply[0] ? refusals[i].reply[0] : "nil");
+        is_reason(call, refusals[i].reason, "... its reason");
+    }
+
+    call = start_add("{\"certificate_data\":\"" PEM_IN_JSON "\"}");
+    (void) call->method->prepare(call);
+
+    unit_is_int(call->method->finish(call, reply_string(call, "OK", 2)),
+                NGX_DECLINED, "not an array");
+    is_reason(call, "INTERNAL_ERROR", "... its reason");
+}
+
+
+static void
+test_add_refused(void)
+{
+    ngx_iot_call_t  *call;
+
+    unit_note("AddCertificate: refused before the store");
+
+    call = start_add("{");
+    unit_is_int(call->method->prepare(call), NGX_DECLINED, "broken JSON");
+    is_reason(call, "INVALID_JSON", "... its reason");
+    unit_is_str(&call->error.field, "body", "... its field");
+
+    call = start_add("");
+    unit_is_int(call->method->prepare(call), NGX_DECLINED, "empty body");
+    is_reason(call, "CERTIFICATE_REQUIRED", "... its reason");
+    unit_is_str(&call->error.field, "certificate_data", "... its field");
+
+    call = start_add("{\"registryId\":1,\"certificateData\":\"x\"}");
+    unit_is_int(call->method->prepare(call), NGX_DECLINED,
+                "a number as registry id");
+    unit_is_str(&call->error.field, "registry_id", "... its field");
+
+    call = start(NGX_IOT_REGISTRY_SERVICE, NGX_IOT_POST,
+                 "/iot-devices/v1/registries/a b/certificates", "{}");
+    unit_is_int(call->method->prepare(call), NGX_DECLINED, "a bad id");
+    is_reason(call, "INVALID_FIELD", "... its reason");
+    unit_is_str(&call->error.field, "registry_id", "... its field");
+
+    call = start_add("{\"registryId\":\"other\",\"certificateData\":\""
+                     PEM_IN_JSON "\"}");
+    unit_is_int(call->method->prepare(call), NGX_AGAIN,
+                "another registry id in the body");
+    unit_is_str(&call->request.argv[7], "fleet", "... the path's wins");
+}
+
+
+static const char  *operation_reply[] = {
+    "1", "1", "fleet", SHA256, "alice", "1795500000123", NULL, "1"
+};
+
+
+static void
+test_get_operation(void)
+{
+    u_char           record[30 + 4096];
+    ngx_str_t        json;
+    ngx_iot_call_t  *call;
+
+    unit_note("Operation.Get: two reads");
+
+    call = start_get(OPERATION_ID);
+
+    unit_is_int(call->method->prepare(call), NGX_AGAIN, "prepare");
+    unit_ok(call->request.script == NULL, "a plain command");
+    unit_is_str(&call->request.argv[0], "HMGET", "HMGET");
+    unit_is_str(&call->request.argv[1], "gw:{7e}:o:" OPERATION_ID, "its key");
+
+    unit_is_int(call->method->finish(call,
+                                     reply_array(call, 8, operation_reply)),
+                NGX_AGAIN, "the operation is there");
+    unit_is_str(&call->registry_id, "fleet", "its registry, for iot_access");
+    unit_is_str(&call->request.argv[0], "GET", "GET");
+    unit_is_str(&call->request.argv[1], "gw:{7e}:c:fleet:" FINGERPRINT,
+                "the certificate's key");
+
+    ngx_memcpy(record, "\1" NOW_BYTES OPERATION_ID "\0", 30);
+    ngx_memcpy(record + 30, PEM, sizeof(PEM) - 1);
+
+    unit_is_int(call->method->finish(call,
+                    reply_string(call, (char *) record,
+                                 30 + sizeof(PEM) - 1)),
+                NGX_OK, "the certificate is there");
+
+    json = answer(call);
+    unit_is_str(&json, OPERATION_JSON, "the same Operation again");
+
+    /* deleted since */
+
+    call = start_get(OPERATION_ID);
+    (void) call->method->prepare(call);
+    (void) call->method->finish(call, reply_array(call, 8, operation_reply));
+
+    unit_is_int(call->method->finish(call, reply_string(call, NULL, 0)),
+                NGX_OK, "the certificate was deleted");
+
+    json = answer(call);
+    unit_is_str(&json, OPERATION_JSON_DELETED, "... no certificateData");
+
+    /* deleted, and added again by another operation */
+
+    call = start_get(OPERATION_ID);
+    (void) call->method->prepare(call);
+    (void) call->method->finish(call, reply_array(call, 8, operation_reply));
+
+    record[9] = '0';
+
+    unit_is_int(call->method->finish(call,
+                    reply_string(call, (char *) record,
+                                 30 + sizeof(PEM) - 1)),
+                NGX_OK, "another operation's certificate");
+
+    json = answer(call);
+    unit_is_str(&json, OPERATION_JSON_DELETED, "... no certificateData");
+}
+
+
+static void
+test_get_operation_refused(void)
+{
+    ngx_uint_t       i;
+    const char      *reply[8];
+    ngx_iot_call_t  *call;
+
+    static const char  *bad_ids[] = {
+        "x", "7e1k8627grr1081g818", "7e1k8627grr1081g81866",
+        "7e1k8627grr1081g818w", "7E1K8627GRR1081G8186"
+    };
+
+    static const struct {
+        ngx_uint_t   field;
+        const char  *value;
+        const char  *reason;
+    } broken[] = {
+        { 0, NULL, "OPERATION_NOT_FOUND" },
+        { 0, "2", "STORE_NEWER_FORMAT" },
+        { 0, "x", "INTERNAL_ERROR" },
+        { 0, "", "INTERNAL_ERROR" },
+        { 0, "1234567890123456", "INTERNAL_ERROR" },
+        { 1, "0", "INTERNAL_ERROR" },
+        { 1, "99", "INTERNAL_ERROR" },
+        { 2, NULL, "INTERNAL_ERROR" },
+        { 3, "short", "INTERNAL_ERROR" },
+        { 4, NULL, "INTERNAL_ERROR" },
+        { 5, NULL, "INTERNAL_ERROR" },
+        { 6, "-1", "INTERNAL_ERROR" },
+        { 7, NULL, "INTERNAL_ERROR" }
+    };
+
+    for (i = 0; i < sizeof(bad_ids) / sizeof(bad_ids[0]); i++) {
+        call = start_get(bad_ids[i]);
+        unit_is_int(call->method->prepare(call), NGX_DECLINED,
+                    "\"%s\" cannot be an id: the store is not asked",
+                    bad_ids[i]);
+        is_reason(call, "OPERATION_NOT_FOUND", "... its reason");
+    }
+
+    for (i = 0; i < sizeof(broken) / sizeof(broken[0]); i++) {
+        ngx_memcpy(reply, operation_reply, sizeof(reply));
+        reply[broken[i].field] = broken[i].value;
+
+        call = start_get(OPERATION_ID);
+        (void) call->method->prepare(call);
+
+        unit_is_int(call->method->finish(call, reply_array(call, 8, reply)),
+                    NGX_DECLINED, "field %d is \"%s\"", (int) broken[i].field,
+                    broken[i].value ? broken[i].value : "nil");
+        is_reason(call, broken[i].reason, "... its reason");
+    }
+
+    call = start_get(OPERATION_ID);
+    (void) call->method->prepare(call);
+    unit_is_int(call->method->finish(call,
+                                     reply_array(call, 7, operation_reply)),
+                NGX_DECLINED, "a field too few");
+}
+
+
+static void
+test_broken_records(void)
+{
+    ngx_uint_t       i;
+    ngx_iot_call_t  *call;
+
+    static const struct {
+        const char  *what;
+        const char  *record;
+        size_t       len;
+        const char  *reason;
+    } records[] = {
+        { "empty", "", 0, "INTERNAL_ERROR" },
+        { "a newer format", "\2", 1, "STORE_NEWER_FORMAT" },
+        { "a head only", "\1" NOW_BYTES OPERATION_ID "\1", 30,
+          "INTERNAL_ERROR" },
+        { "an unknown form", "\1" NOW_BYTES OPERATION_ID "\3x", 31,
+          "INTERNAL_ERROR" }
+    };
+
+    unit_note("certificate records that this version cannot read");
+
+    for (i = 0; i < sizeof(records) / sizeof(records[0]); i++) {
+        call = start_get(OPERATION_ID);
+        (void) call->method->prepare(call);
+        (void) call->method->finish(call,
+                                    reply_array(call, 8, operation_reply));
+
+        unit_is_int(call->method->finish(call,
+                        reply_string(call, records[i].record,
+                                     records[i].len)),
+                    NGX_DECLINED, "%s", records[i].what);
+        is_reason(call, records[i].reason, "... its reason");
+    }
+}
+
+
+/* a mutation that got no reply names its operation, a read needs not */
+
+static void
+test_unanswered(void)
+{
+    ngx_iot_call_t  *call;
+
+    unit_note("no reply from the store");
+
+    call = start_add("{\"certificate_data\":\"" PEM_IN_JSON "\"}");
+    (void) call->method->prepare(call);
+
+    ngx_iot_call_timed_out(call);
+    is_reason(call, "STORE_OUTCOME_UNKNOWN", "add, timed out");
+    unit_is_int(ngx_iot_error_code(&call->error), NGX_IOT_DEADLINE_EXCEEDED,
+                "... its code");
+    unit_is_int(call->error.nmetadata, 2, "... its metadata");
+    unit_is_str(&call->error.metadata[0].value, OPERATION_ID,
+                "... the operation");
+    unit_is_str(&call->error.metadata[1].value, "UNKNOWN", "... the outcome");
+
+    ngx_iot_call_link_lost(call);
+    is_reason(call, "STORE_OUTCOME_UNKNOWN", "add, link lost");
+    unit_is_int(ngx_iot_error_code(&call->error), NGX_IOT_UNAVAILABLE,
+                "... its code");
+
+    ngx_iot_call_unavailable(call);
+    is_reason(call, "STORE_UNAVAILABLE", "add, not executed");
+    unit_is_int(call->error.nmetadata, 0, "... nothing to ask for");
+
+    call = start_get(OPERATION_ID);
+    (void) call->method->prepare(call);
+
+    ngx_iot_call_timed_out(call);
+    is_reason(call, "STORE_TIMEOUT", "get, timed out");
+
+    ngx_iot_call_link_lost(call);
+    is_reason(call, "STORE_UNAVAILABLE", "get, link lost");
+}
+
+
+/* memory fails at each allocation in turn: never a crash, never a success */
+
+static void
+test_no_memory(void)
+{
+    ngx_int_t        rc;
+    ngx_uint_t       n;
+    ngx_iot_call_t  *call;
+
+    for (n = 1; n < 1000; n++) {
+        call = start_add("{\"certificateData\":\"" PEM_IN_JSON "\"}");
+
+        unit_fail_alloc(n);
+        rc = call->method->prepare(call);
+
+        if (!unit_alloc_failed()) {
+            break;
+        }
+
+        if (rc != NGX_ERROR) {
+            unit_ok(0, "allocation %d failed, prepare said %d", (int) n,
+                    (int) rc);
+        }
+    }
+
+    unit_fail_alloc(0);
+    unit_ok(n > 5 && n < 1000, "each of %d allocations failed once",
+            (int) n - 1);
+}
+
+
+int
+main(void)
+{
+    ngx_iot_scripts_init();
+
+    if (ngx_iot_x509_init(&unit_log) != NGX_OK) {
+        return 2;
+    }
+
+    test_routes();
+    test_add_request();
+    test_record_forms();
+    test_record_form_open();
+    test_add_answers();
+    test_add_refused();
+    test_get_operation();
+    test_get_operation_refused();
+    test_broken_records();
+    test_unanswered();
+    test_no_memory();
+
+    ngx_iot_x509_done();
+
+    return unit_done();
+}
