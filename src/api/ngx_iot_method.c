@@ -16,9 +16,7 @@ static ngx_str_t ngx_iot_method_segment(u_char *p, u_char *last);
 static void ngx_iot_call_outcome_unknown(ngx_iot_call_t *call);
 
 
-static const ngx_iot_method_t *const *const
-    ngx_iot_services[] =
-{
+static const ngx_iot_method_t *const  *const ngx_iot_services[] = {
     ngx_iot_registry_service,
     ngx_iot_operation_service
 };

@@ -25,6 +25,7 @@ static void ngx_http_iot_call_cleanup(void *data);
 ngx_int_t
 ngx_http_iot_call_start(ngx_http_request_t *r, ngx_http_iot_ctx_t *ctx)
 {
+    ngx_int_t            rc;
     ngx_http_cleanup_t  *cln;
 
     cln = ngx_http_cleanup_add(r, 0);
@@ -35,7 +36,9 @@ ngx_http_iot_call_start(ngx_http_request_t *r, ngx_http_iot_ctx_t *ctx)
     cln->handler = ngx_http_iot_call_cleanup;
     cln->data = ctx;
 
-    return ngx_http_iot_call_step(r, ctx, ctx->call.method->prepare(&ctx->call));
+    rc = ctx->call.method->prepare(&ctx->call);
+
+    return ngx_http_iot_call_step(r, ctx, rc);
 }
 
 
@@ -238,7 +241,7 @@ ngx_http_iot_authorize(ngx_http_request_t *r, ngx_http_iot_ctx_t *ctx)
 static void
 ngx_http_iot_call_cleanup(void *data)
 {
-    ngx_http_iot_ctx_t *ctx = data;
+    ngx_http_iot_ctx_t  *ctx = data;
 
     if (ctx->command) {
         ngx_iot_redis_cancel(ctx->command);

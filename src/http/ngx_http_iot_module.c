@@ -249,8 +249,8 @@ ngx_http_iot_create_loc_conf(ngx_conf_t *cf)
 static char *
 ngx_http_iot_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 {
-    ngx_http_iot_loc_conf_t *prev = parent;
-    ngx_http_iot_loc_conf_t *conf = child;
+    ngx_http_iot_loc_conf_t  *prev = parent;
+    ngx_http_iot_loc_conf_t  *conf = child;
 
     ngx_iot_settings_t  *settings;
 

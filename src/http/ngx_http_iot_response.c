@@ -122,7 +122,7 @@ ngx_http_iot_status(ngx_http_request_t *r, const ngx_iot_error_t *err,
 static void
 ngx_http_iot_status_write(ngx_iot_json_out_t *out, const void *data)
 {
-    const ngx_http_iot_status_t *status = data;
+    const ngx_http_iot_status_t  *status = data;
 
     ngx_iot_error_write(out, status->error, &status->request_id);
 }

@@ -160,7 +160,6 @@ reply_string(ngx_iot_call_t *call, const char *data, size_t len)
 
 
 /* an array of strings; NULL in it is nil */
-
 static ngx_iot_resp_reply_t *
 reply_array(ngx_iot_call_t *call, ngx_uint_t n, const char **strings)
 {
@@ -259,6 +258,7 @@ test_routes(void)
                     && ngx_strcmp(route.method->name.data, routes[i].method)
                        == 0,
                     "\"%s\" is %s", routes[i].path, routes[i].method);
+
         } else {
             unit_ok(route.method == NULL, "\"%s\" is no route",
                     routes[i].path);
@@ -324,7 +324,6 @@ test_add_request(void)
 
 
 /* what was sent comes back byte for byte, in whatever form it is kept */
-
 static void
 test_record_forms(void)
 {
@@ -375,7 +374,6 @@ test_record_forms(void)
 
 
 /* "$(cat cert.pem)" loses the last newline */
-
 static void
 test_record_form_open(void)
 {
@@ -670,7 +668,6 @@ test_broken_records(void)
 
 
 /* a mutation that got no reply names its operation, a read needs not */
-
 static void
 test_unanswered(void)
 {
@@ -711,7 +708,6 @@ test_unanswered(void)
 
 
 /* memory fails at each allocation in turn: never a crash, never a success */
-
 static void
 test_no_memory(void)
 {
