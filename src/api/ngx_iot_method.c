@@ -16,7 +16,7 @@ static ngx_str_t ngx_iot_method_segment(u_char *p, u_char *last);
 static void ngx_iot_call_outcome_unknown(ngx_iot_call_t *call);
 
 
-static const ngx_iot_method_t *const  *const ngx_iot_services[] = {
+static ngx_iot_service_t  *const ngx_iot_services[] = {
     ngx_iot_registry_service,
     ngx_iot_operation_service
 };
@@ -26,10 +26,10 @@ ngx_int_t
 ngx_iot_method_find(ngx_uint_t services, ngx_uint_t verb,
     const ngx_str_t *path, ngx_iot_route_t *route)
 {
-    ngx_str_t                       name;
-    ngx_uint_t                      i;
-    const ngx_iot_method_t         *method;
-    const ngx_iot_method_t *const  *row;
+    ngx_str_t                name;
+    ngx_uint_t               i;
+    ngx_iot_service_t       *row;
+    const ngx_iot_method_t  *method;
 
     ngx_memzero(route, sizeof(ngx_iot_route_t));
 

@@ -119,10 +119,11 @@ struct ngx_iot_call_s {
 };
 
 
-/* the rows, one table for each service; both end with a NULL */
+/* the rows of a service; a NULL ends them */
+typedef const ngx_iot_method_t  *const ngx_iot_service_t;
 
-extern const ngx_iot_method_t  *const ngx_iot_registry_service[];
-extern const ngx_iot_method_t  *const ngx_iot_operation_service[];
+extern ngx_iot_service_t  ngx_iot_registry_service[];
+extern ngx_iot_service_t  ngx_iot_operation_service[];
 
 
 /*

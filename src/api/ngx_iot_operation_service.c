@@ -33,7 +33,7 @@ static const ngx_iot_method_t  ngx_iot_get_operation = {
 };
 
 
-const ngx_iot_method_t  *const ngx_iot_operation_service[] = {
+ngx_iot_service_t  ngx_iot_operation_service[] = {
     &ngx_iot_get_operation,
     NULL
 };

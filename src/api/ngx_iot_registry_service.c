@@ -36,7 +36,7 @@ static const ngx_iot_method_t  ngx_iot_add_certificate = {
 };
 
 
-const ngx_iot_method_t  *const ngx_iot_registry_service[] = {
+ngx_iot_service_t  ngx_iot_registry_service[] = {
     &ngx_iot_add_certificate,
     NULL
 };

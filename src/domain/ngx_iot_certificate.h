@@ -1,0 +1,67 @@
+
+/*
+ * Copyright (C) ngx_http_iot_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+
+#ifndef _NGX_IOT_CERTIFICATE_H_INCLUDED_
+#define _NGX_IOT_CERTIFICATE_H_INCLUDED_
+
+
+#include "ngx_iot.h"
+#include "ngx_iot_error.h"
+#include "ngx_iot_json_out.h"
+#include "ngx_iot_x509.h"
+
+
+/* a certificate of a registry: RegistryCertificate of the proto */
+
+typedef struct {
+    ngx_str_t        registry_id;
+    ngx_str_t        pem;               /* certificate_data, as it was sent */
+    ngx_str_t        der;
+    ngx_iot_msec_t   created_at;
+
+    u_char           sha256[NGX_IOT_SHA256_LEN];
+    u_char           sha1[NGX_IOT_SHA1_LEN];
+
+    /* SHA-256 in lower-case hex: the fingerprint that clients see */
+    u_char           fingerprint[NGX_IOT_FINGERPRINT_LEN];
+} ngx_iot_certificate_t;
+
+
+/*
+ * Reads certificate_data: exactly one PEM block "CERTIFICATE" (RFC 7468), text
+ * around it, CRLF and a missing last newline are fine; a private key of any
+ * kind is refused and not repeated.  Then checks and fingerprints the
+ * certificate, see ngx_iot_x509_check().
+ *
+ * NGX_OK: pem (the slice given), der (in pool), sha256, sha1 and fingerprint
+ * are set; the other fields are left alone.
+ * NGX_DECLINED fills err but for its field.
+ */
+ngx_int_t ngx_iot_certificate_read(ngx_pool_t *pool, const ngx_str_t *pem,
+    const ngx_iot_certificate_policy_t *policy, time_t now,
+    ngx_iot_certificate_t *certificate, ngx_iot_error_t *err);
+
+/*
+ * The PEM that tools write for der: lines of 64 characters, "\n", the last
+ * line ended too.  pem is made in pool; NGX_OK or NGX_ERROR.
+ */
+ngx_int_t ngx_iot_certificate_pem(ngx_pool_t *pool, const ngx_str_t *der,
+    ngx_str_t *pem);
+
+/*
+ * The DER inside a text that ngx_iot_certificate_read() has accepted before;
+ * der is made in pool.  NGX_DECLINED: the text is not that.
+ */
+ngx_int_t ngx_iot_certificate_der(ngx_pool_t *pool, const ngx_str_t *pem,
+    ngx_str_t *der);
+
+/* writes the members of a RegistryCertificate into the object that is open */
+void ngx_iot_certificate_write(ngx_iot_json_out_t *out,
+    const ngx_iot_certificate_t *certificate);
+
+
+#endif /* _NGX_IOT_CERTIFICATE_H_INCLUDED_ */

@@ -1,0 +1,503 @@
+
+/*
+ * Copyright (C) ngx_http_iot_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+
+#include "ngx_iot_redis_conf.h"
+
+
+#define NGX_IOT_REDIS_PORT             6379
+
+#define NGX_IOT_REDIS_CONNECT_TIMEOUT  1000
+#define NGX_IOT_REDIS_TIMEOUT          2000
+#define NGX_IOT_REDIS_QUEUE            4096
+
+#define NGX_IOT_REDIS_KEY_PREFIX_MAX   64
+
+
+/* a directive of the block; offset is that of its field in the store */
+
+typedef struct ngx_iot_redis_directive_s  ngx_iot_redis_directive_t;
+
+typedef char *(*ngx_iot_redis_directive_pt)(ngx_conf_t *cf,
+    ngx_iot_redis_directive_t *directive, void *field);
+
+struct ngx_iot_redis_directive_s {
+    ngx_str_t                   name;
+    ngx_iot_redis_directive_pt  set;
+    size_t                      offset;
+};
+
+
+static ngx_iot_redis_conf_t *ngx_iot_redis_conf_find(ngx_conf_t *cf,
+    ngx_str_t *name);
+static ngx_iot_redis_conf_t *ngx_iot_redis_conf_add(ngx_conf_t *cf,
+    ngx_str_t *name);
+static char *ngx_iot_redis_conf_verify(ngx_conf_t *cf,
+    ngx_iot_redis_conf_t *store);
+
+static char *ngx_iot_redis_conf_directive(ngx_conf_t *cf, ngx_command_t *dummy,
+    void *conf);
+static char *ngx_iot_redis_conf_server(ngx_conf_t *cf,
+    ngx_iot_redis_directive_t *directive, void *field);
+static char *ngx_iot_redis_conf_msec(ngx_conf_t *cf,
+    ngx_iot_redis_directive_t *directive, void *field);
+static char *ngx_iot_redis_conf_number(ngx_conf_t *cf,
+    ngx_iot_redis_directive_t *directive, void *field);
+static char *ngx_iot_redis_conf_prefix(ngx_conf_t *cf,
+    ngx_iot_redis_directive_t *directive, void *field);
+static char *ngx_iot_redis_conf_invalid(ngx_conf_t *cf, const char *expected);
+
+
+static ngx_iot_redis_directive_t  ngx_iot_redis_directives[] = {
+
+    { ngx_string("server"),
+      ngx_iot_redis_conf_server,
+      0 },
+
+    { ngx_string("connect_timeout"),
+      ngx_iot_redis_conf_msec,
+      offsetof(ngx_iot_redis_conf_t, connect_timeout) },
+
+    { ngx_string("timeout"),
+      ngx_iot_redis_conf_msec,
+      offsetof(ngx_iot_redis_conf_t, timeout) },
+
+    { ngx_string("queue"),
+      ngx_iot_redis_conf_number,
+      offsetof(ngx_iot_redis_conf_t, queue) },
+
+    { ngx_string("key_prefix"),
+      ngx_iot_redis_conf_prefix,
+      offsetof(ngx_iot_redis_conf_t, key_prefix) },
+
+    { ngx_null_string, NULL, 0 }
+};
+
+
+void *
+ngx_iot_redis_conf_create(ngx_cycle_t *cycle)
+{
+    ngx_iot_redis_main_conf_t  *rmcf;
+
+    /*
+     * set by ngx_pcalloc():
+     *
+     *     rmcf->scripts = NULL;
+     *     rmcf->nscripts = 0;
+     */
+
+    rmcf = ngx_pcalloc(cycle->pool, sizeof(ngx_iot_redis_main_conf_t));
+    if (rmcf == NULL) {
+        return NULL;
+    }
+
+    if (ngx_array_init(&rmcf->stores, cycle->pool, 4,
+                       sizeof(ngx_iot_redis_conf_t *))
+        != NGX_OK)
+    {
+        return NULL;
+    }
+
+    return rmcf;
+}
+
+
+char *
+ngx_iot_redis_conf_init(ngx_cycle_t *cycle, void *conf)
+{
+    ngx_iot_redis_main_conf_t  *rmcf = conf;
+
+    ngx_uint_t              i;
+    ngx_iot_redis_conf_t  **store;
+
+    store = rmcf->stores.elts;
+
+    for (i = 0; i < rmcf->stores.nelts; i++) {
+
+        if (!store[i]->defined) {
+            ngx_log_error(NGX_LOG_EMERG, cycle->log, 0,
+                          "unknown iot_store \"%V\" in \"%V\" directive "
+                          "in %V:%ui", &store[i]->name, &store[i]->user,
+                          &store[i]->file, store[i]->line);
+            return NGX_CONF_ERROR;
+        }
+
+        store[i]->scripts = rmcf->scripts;
+        store[i]->nscripts = rmcf->nscripts;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+void
+ngx_iot_redis_conf_scripts(ngx_conf_t *cf, ngx_iot_resp_script_t *scripts,
+    ngx_uint_t n)
+{
+    ngx_iot_redis_main_conf_t  *rmcf;
+
+    rmcf = (ngx_iot_redis_main_conf_t *) ngx_get_conf(cf->cycle->conf_ctx,
+                                                      ngx_iot_redis_module);
+    rmcf->scripts = scripts;
+    rmcf->nscripts = n;
+}
+
+
+const ngx_str_t *
+ngx_iot_redis_conf_key_prefix(const ngx_iot_redis_conf_t *conf)
+{
+    return &conf->key_prefix;
+}
+
+
+ngx_iot_redis_conf_t *
+ngx_iot_redis_conf_use(ngx_conf_t *cf, ngx_str_t *name)
+{
+    ngx_str_t             *value;
+    ngx_iot_redis_conf_t  *store;
+
+    store = ngx_iot_redis_conf_find(cf, name);
+
+    if (store == NULL) {
+        store = ngx_iot_redis_conf_add(cf, name);
+        if (store == NULL) {
+            return NULL;
+        }
+
+        value = cf->args->elts;
+
+        store->user = value[0];
+        store->file = cf->conf_file->file.name;
+        store->line = cf->conf_file->line;
+    }
+
+    store->used = 1;
+
+    return store;
+}
+
+
+static ngx_iot_redis_conf_t *
+ngx_iot_redis_conf_find(ngx_conf_t *cf, ngx_str_t *name)
+{
+    ngx_uint_t                  i;
+    ngx_iot_redis_conf_t      **store;
+    ngx_iot_redis_main_conf_t  *rmcf;
+
+    rmcf = (ngx_iot_redis_main_conf_t *) ngx_get_conf(cf->cycle->conf_ctx,
+                                                      ngx_iot_redis_module);
+    store = rmcf->stores.elts;
+
+    for (i = 0; i < rmcf->stores.nelts; i++) {
+
+        if (store[i]->name.len == name->len
+            && ngx_strncmp(store[i]->name.data, name->data, name->len) == 0)
+        {
+            return store[i];
+        }
+    }
+
+    return NULL;
+}
+
+
+static ngx_iot_redis_conf_t *
+ngx_iot_redis_conf_add(ngx_conf_t *cf, ngx_str_t *name)
+{
+    ngx_iot_redis_conf_t       *store, **p;
+    ngx_iot_redis_main_conf_t  *rmcf;
+
+    rmcf = (ngx_iot_redis_main_conf_t *) ngx_get_conf(cf->cycle->conf_ctx,
+                                                      ngx_iot_redis_module);
+
+    /*
+     * set by ngx_pcalloc():
+     *
+     *     store->addrs = NULL;
+     *     store->key_prefix = { 0, NULL };
+     *     store->client = NULL;
+     *     store->defined = 0;
+     *     store->used = 0;
+     */
+
+    store = ngx_pcalloc(cf->pool, sizeof(ngx_iot_redis_conf_t));
+    if (store == NULL) {
+        return NULL;
+    }
+
+    store->name = *name;
+    store->connect_timeout = NGX_CONF_UNSET_MSEC;
+    store->timeout = NGX_CONF_UNSET_MSEC;
+    store->queue = NGX_CONF_UNSET_UINT;
+
+    p = ngx_array_push(&rmcf->stores);
+    if (p == NULL) {
+        return NULL;
+    }
+
+    *p = store;
+
+    return store;
+}
+
+
+char *
+ngx_iot_redis_conf_block(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    char                  *rv;
+    ngx_str_t             *value, name;
+    ngx_conf_t             save;
+    ngx_iot_redis_conf_t  *store;
+
+    value = cf->args->elts;
+    name = value[1];
+
+    if (name.len == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "empty name in \"iot_store\" directive");
+        return NGX_CONF_ERROR;
+    }
+
+    store = ngx_iot_redis_conf_find(cf, &name);
+
+    if (store == NULL) {
+        store = ngx_iot_redis_conf_add(cf, &name);
+        if (store == NULL) {
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    if (store->defined) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "duplicate iot_store \"%V\"", &name);
+        return NGX_CONF_ERROR;
+    }
+
+    store->defined = 1;
+
+    save = *cf;
+    cf->handler = ngx_iot_redis_conf_directive;
+    cf->handler_conf = (char *) store;
+
+    rv = ngx_conf_parse(cf, NULL);
+
+    *cf = save;
+
+    if (rv != NGX_CONF_OK) {
+        return rv;
+    }
+
+    return ngx_iot_redis_conf_verify(cf, store);
+}
+
+
+static char *
+ngx_iot_redis_conf_verify(ngx_conf_t *cf, ngx_iot_redis_conf_t *store)
+{
+    if (store->addrs == NULL) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "no \"server\" directive in iot_store \"%V\"",
+                           &store->name);
+        return NGX_CONF_ERROR;
+    }
+
+    ngx_conf_init_msec_value(store->connect_timeout,
+                             NGX_IOT_REDIS_CONNECT_TIMEOUT);
+    ngx_conf_init_msec_value(store->timeout, NGX_IOT_REDIS_TIMEOUT);
+    ngx_conf_init_uint_value(store->queue, NGX_IOT_REDIS_QUEUE);
+
+    return NGX_CONF_OK;
+}
+
+
+/* a line of the block */
+static char *
+ngx_iot_redis_conf_directive(ngx_conf_t *cf, ngx_command_t *dummy, void *conf)
+{
+    char                       *rv;
+    ngx_str_t                  *value;
+    ngx_iot_redis_directive_t  *directive;
+
+    value = cf->args->elts;
+
+    if (ngx_strcmp(value[0].data, "include") == 0) {
+        return ngx_conf_include(cf, dummy, conf);
+    }
+
+    directive = ngx_iot_redis_directives;
+
+    while (directive->name.len
+           && ngx_strcmp(value[0].data, directive->name.data) != 0)
+    {
+        directive++;
+    }
+
+    if (directive->name.len == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "unknown directive \"%V\" in \"iot_store\" block",
+                           &value[0]);
+        return NGX_CONF_ERROR;
+    }
+
+    if (cf->args->nelts != 2) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid number of arguments in \"%V\" directive",
+                           &value[0]);
+        return NGX_CONF_ERROR;
+    }
+
+    rv = directive->set(cf, directive, (char *) conf + directive->offset);
+
+    if (rv == NGX_CONF_OK || rv == NGX_CONF_ERROR) {
+        return rv;
+    }
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "\"%V\" directive %s",
+                       &value[0], rv);
+
+    return NGX_CONF_ERROR;
+}
+
+
+static char *
+ngx_iot_redis_conf_server(ngx_conf_t *cf, ngx_iot_redis_directive_t *directive,
+    void *field)
+{
+    ngx_iot_redis_conf_t  *store = field;
+
+    ngx_url_t   url;
+    ngx_str_t  *value;
+
+    if (store->addrs) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    ngx_memzero(&url, sizeof(ngx_url_t));
+
+    url.url = value[1];
+    url.default_port = NGX_IOT_REDIS_PORT;
+
+    if (ngx_parse_url(cf->pool, &url) != NGX_OK) {
+        return ngx_iot_redis_conf_invalid(cf, url.err ? url.err
+                                                      : "no memory");
+    }
+
+    store->addrs = url.addrs;
+    store->naddrs = url.naddrs;
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_iot_redis_conf_msec(ngx_conf_t *cf, ngx_iot_redis_directive_t *directive,
+    void *field)
+{
+    ngx_msec_t  *msec = field;
+
+    ngx_str_t  *value;
+    ngx_int_t   n;
+
+    if (*msec != NGX_CONF_UNSET_MSEC) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    n = ngx_parse_time(&value[1], 0);
+
+    if (n == NGX_ERROR || n == 0) {
+        return ngx_iot_redis_conf_invalid(cf, "expected a time, not zero");
+    }
+
+    *msec = n;
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_iot_redis_conf_number(ngx_conf_t *cf, ngx_iot_redis_directive_t *directive,
+    void *field)
+{
+    ngx_uint_t  *number = field;
+
+    ngx_int_t   n;
+    ngx_str_t  *value;
+
+    if (*number != NGX_CONF_UNSET_UINT) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    n = ngx_atoi(value[1].data, value[1].len);
+
+    if (n == NGX_ERROR || n == 0) {
+        return ngx_iot_redis_conf_invalid(cf, "expected a number, not zero");
+    }
+
+    *number = n;
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_iot_redis_conf_prefix(ngx_conf_t *cf, ngx_iot_redis_directive_t *directive,
+    void *field)
+{
+    ngx_str_t  *prefix = field;
+
+    u_char      ch;
+    ngx_str_t  *value;
+    ngx_uint_t  i;
+
+    if (prefix->data) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (value[1].len > NGX_IOT_REDIS_KEY_PREFIX_MAX) {
+        return ngx_iot_redis_conf_invalid(cf, "expected at most 64 bytes");
+    }
+
+    for (i = 0; i < value[1].len; i++) {
+        ch = value[1].data[i];
+
+        /* braces would take the place of the keys' own hash tags */
+
+        if (ch <= ' ' || ch >= 0x7f || ch == '{' || ch == '}') {
+            return ngx_iot_redis_conf_invalid(cf, "expected printable ASCII "
+                                              "without spaces and braces");
+        }
+    }
+
+    *prefix = value[1];
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_iot_redis_conf_invalid(ngx_conf_t *cf, const char *expected)
+{
+    ngx_str_t  *value;
+
+    value = cf->args->elts;
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "invalid value \"%V\" in \"%V\" directive, %s",
+                       &value[1], &value[0], expected);
+
+    return NGX_CONF_ERROR;
+}

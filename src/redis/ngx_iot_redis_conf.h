@@ -1,0 +1,71 @@
+
+/*
+ * Copyright (C) ngx_http_iot_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+
+#ifndef _NGX_IOT_REDIS_CONF_H_INCLUDED_
+#define _NGX_IOT_REDIS_CONF_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+
+#include "ngx_iot_redis.h"
+
+
+/* the client's own; users of it need ngx_iot_redis.h only */
+
+
+typedef struct ngx_iot_redis_s  ngx_iot_redis_t;
+
+
+struct ngx_iot_redis_conf_s {
+    ngx_str_t                name;
+
+    /* where a directive asked for it, until the block was seen */
+    ngx_str_t                user;
+    ngx_str_t                file;
+    ngx_uint_t               line;
+
+    ngx_addr_t              *addrs;         /* of the one server */
+    ngx_uint_t               naddrs;
+
+    ngx_msec_t               connect_timeout;
+    ngx_msec_t               timeout;
+    ngx_uint_t               queue;
+    ngx_str_t                key_prefix;
+
+    /* all stores load the same scripts */
+    ngx_iot_resp_script_t   *scripts;
+    ngx_uint_t               nscripts;
+
+    /* run time: this worker's own, NULL in the master */
+    ngx_iot_redis_t         *client;
+
+    unsigned                 defined:1;
+    unsigned                 used:1;
+};
+
+
+typedef struct {
+    ngx_array_t              stores;        /* ngx_iot_redis_conf_t * */
+
+    ngx_iot_resp_script_t   *scripts;
+    ngx_uint_t               nscripts;
+} ngx_iot_redis_main_conf_t;
+
+
+/* both are the core module's */
+
+void *ngx_iot_redis_conf_create(ngx_cycle_t *cycle);
+
+/* refuses stores that are used and were never defined */
+char *ngx_iot_redis_conf_init(ngx_cycle_t *cycle, void *conf);
+
+
+extern ngx_module_t  ngx_iot_redis_module;
+
+
+#endif /* _NGX_IOT_REDIS_CONF_H_INCLUDED_ */

@@ -1,0 +1,44 @@
+
+/*
+ * Copyright (C) ngx_http_iot_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+
+#ifndef _NGX_IOT_REDIS_GREETING_H_INCLUDED_
+#define _NGX_IOT_REDIS_GREETING_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+
+#include "ngx_iot_redis_conf.h"
+#include "ngx_iot_redis_output.h"
+
+
+/*
+ * What is said first on a link, in one round trip: HELLO, which tells whether
+ * this is the server that is wanted, then the scripts.
+ */
+
+
+/* how many replies there will be */
+#define ngx_iot_redis_greeting_replies(conf)  (1 + (conf)->nscripts)
+
+/* room for the reason of a refusal */
+#define NGX_IOT_REDIS_REASON_LEN  (NGX_IOT_RESP_QUOTE_LEN + 128)
+
+
+/* NGX_OK, or NGX_ERROR: no memory */
+ngx_int_t ngx_iot_redis_greeting_write(const ngx_iot_redis_conf_t *conf,
+    ngx_iot_redis_output_t *output);
+
+/*
+ * Checks the n-th reply, from 0.  NGX_OK, or NGX_DECLINED: the link is of no
+ * use, reason, whose data has room for NGX_IOT_REDIS_REASON_LEN, says why.
+ */
+ngx_int_t ngx_iot_redis_greeting_check(const ngx_iot_redis_conf_t *conf,
+    ngx_uint_t n, const ngx_iot_resp_reply_t *reply, ngx_str_t *reason);
+
+
+#endif /* _NGX_IOT_REDIS_GREETING_H_INCLUDED_ */
