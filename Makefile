@@ -1,0 +1,60 @@
+
+# Copyright (C) ngx_http_iot_module authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+# Recipes are short; what is longer stands in .ci/.  All output goes to build/.
+
+PORT = 8080
+TIME = 60
+
+.DEFAULT_GOAL = build
+
+.PHONY:	help all build run test deps unit check sanitize fuzz valgrind \
+	matrix bench clean
+
+
+help:	## this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1 \2/p' Makefile \
+	    | awk '{ t = $$2; $$1 = $$2 = ""; printf "make %-10s%s\n", t, $$0 }'
+
+all:	build ## the same as build
+
+build:	## the dynamic module for Debian's nginx: build/ngx_http_iot_module.so
+	@.ci/build-dynamic
+	@ln -sf dynamic/ngx_http_iot_module.so build/ngx_http_iot_module.so
+	@echo "built build/ngx_http_iot_module.so"
+
+run:	## the gateway with a private Redis in the foreground; PORT=8080
+	@PORT='$(PORT)' conf/run
+
+test:	## every test, in both builds of nginx; installs what it needs
+	@.ci/test
+
+deps:	## install the Debian packages that building and testing need
+	@.ci/deps test
+
+unit:	## the tests of the pure part, under sanitizers; takes seconds
+	@.ci/unit
+
+check:	build ## style, source lists, symbols and floors, documents
+	@.ci/style
+	@.ci/symbols build/dynamic
+	@prove -I t/lib t/docs.t
+
+sanitize:	## a static nginx with the module, ASan, UBSan and no pools
+	@.ci/build-sanitize
+
+fuzz:	## fuzz each parser for TIME=60 seconds
+	@.ci/fuzz '$(TIME)'
+
+valgrind:	## the server tests under valgrind; slow; T=t/file.t ... for some
+	@.ci/valgrind $(T)
+
+matrix:	## compile-only builds: compilers, trees, static and dynamic
+	@.ci/matrix
+
+bench:	build ## CPU per request against a floor; see bench/
+	@bench/run
+
+clean:	## remove build/, with the data of make run
+	rm -rf build

@@ -1,0 +1,280 @@
+
+/*
+ * Copyright (C) ngx_http_iot_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+
+#include "unit.h"
+#include "ngx_iot_json.h"
+#include "ngx_iot_json_out.h"
+
+
+/*
+ * For every text:
+ *
+ *     read twice, it gives the same twice;
+ *     when it is accepted, what was read, written again, is read as the same;
+ *     when it is accepted, it is accepted between whitespace, and refused
+ *     before anything else;
+ *     as the value of a string it can be written, and is read back.
+ */
+
+
+#define FUZZ_FIELDS  2
+
+
+typedef struct {
+    ngx_int_t         rc;
+    ngx_str_t         values[FUZZ_FIELDS];
+    ngx_iot_error_t   err;
+} fuzz_result_t;
+
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void fuzz_message(ngx_pool_t *pool, const ngx_str_t *text);
+static void fuzz_string(ngx_pool_t *pool, const ngx_str_t *value);
+
+static ngx_str_t fuzz_concat(ngx_pool_t *pool, const char *before,
+    const ngx_str_t *text, const char *after);
+static void fuzz_read(ngx_pool_t *pool, const ngx_str_t *text,
+    fuzz_result_t *result);
+static ngx_str_t fuzz_write(ngx_pool_t *pool, const fuzz_result_t *result);
+static void fuzz_write_message(ngx_iot_json_out_t *out, const void *data);
+
+static void fuzz_same_values(const fuzz_result_t *a, const fuzz_result_t *b);
+static void fuzz_same(const ngx_str_t *a, const ngx_str_t *b);
+static ngx_uint_t fuzz_is_utf8(const ngx_str_t *text);
+static void fuzz_check(ngx_uint_t cond);
+
+
+static const ngx_str_t  fuzz_names[FUZZ_FIELDS] = {
+    ngx_string("certificate_data"),
+    ngx_string("a")
+};
+
+
+static const ngx_str_t  fuzz_json_names[FUZZ_FIELDS] = {
+    ngx_string("certificateData"),
+    ngx_string("b")
+};
+
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    ngx_str_t    text;
+    ngx_pool_t  *pool;
+
+    pool = ngx_create_pool(4096, &unit_log);
+
+    if (pool == NULL) {
+        return 0;
+    }
+
+    text.len = size;
+    text.data = (u_char *) data;
+
+    text = fuzz_concat(pool, "", &text, "");
+
+    fuzz_message(pool, &text);
+    fuzz_string(pool, &text);
+
+    ngx_destroy_pool(pool);
+
+    return 0;
+}
+
+
+static void
+fuzz_message(ngx_pool_t *pool, const ngx_str_t *text)
+{
+    ngx_str_t      other;
+    fuzz_result_t  result, again;
+
+    fuzz_read(pool, text, &result);
+    fuzz_read(pool, text, &again);
+
+    fuzz_check(result.rc == again.rc);
+
+    if (result.rc != NGX_OK) {
+        fuzz_check(result.rc == NGX_DECLINED);
+        fuzz_check(result.err.reason == again.err.reason);
+        fuzz_check(result.err.message.len != 0);
+        fuzz_check(result.err.field.len != 0);
+        fuzz_same(&result.err.message, &again.err.message);
+        return;
+    }
+
+    fuzz_same_values(&result, &again);
+    fuzz_check(fuzz_is_utf8(text));
+
+    other = fuzz_write(pool, &result);
+    fuzz_read(pool, &other, &again);
+    fuzz_check(again.rc == NGX_OK);
+    fuzz_same_values(&result, &again);
+
+    if (text->len == 0) {
+        return;
+    }
+
+    other = fuzz_concat(pool, " \t", text, "\r\n");
+    fuzz_read(pool, &other, &again);
+    fuzz_check(again.rc == NGX_OK);
+    fuzz_same_values(&result, &again);
+
+    other = fuzz_concat(pool, "", text, "\"");
+    fuzz_read(pool, &other, &again);
+    fuzz_check(again.rc == NGX_DECLINED);
+
+    other = fuzz_concat(pool, "", text, text->len & 1 ? "}" : "1");
+    fuzz_read(pool, &other, &again);
+    fuzz_check(again.rc == NGX_DECLINED);
+}
+
+
+static void
+fuzz_string(ngx_pool_t *pool, const ngx_str_t *value)
+{
+    ngx_str_t      text;
+    fuzz_result_t  result, again;
+
+    ngx_memzero(&result, sizeof(fuzz_result_t));
+
+    result.values[0] = *value;
+
+    text = fuzz_write(pool, &result);
+    fuzz_check(fuzz_is_utf8(&text));
+
+    fuzz_read(pool, &text, &again);
+    fuzz_check(again.rc == NGX_OK);
+
+    if (fuzz_is_utf8(value)) {
+        fuzz_same_values(&result, &again);
+    }
+}
+
+
+/* the result has a memory of exactly its size */
+static ngx_str_t
+fuzz_concat(ngx_pool_t *pool, const char *before, const ngx_str_t *text,
+    const char *after)
+{
+    u_char     *p;
+    ngx_str_t   whole;
+
+    whole.len = ngx_strlen(before) + text->len + ngx_strlen(after);
+    whole.data = ngx_pnalloc(pool, whole.len);
+
+    fuzz_check(whole.data != NULL);
+
+    p = ngx_cpymem(whole.data, before, ngx_strlen(before));
+
+    if (text->len) {
+        p = ngx_cpymem(p, text->data, text->len);
+    }
+
+    ngx_memcpy(p, after, ngx_strlen(after));
+
+    return whole;
+}
+
+
+static void
+fuzz_read(ngx_pool_t *pool, const ngx_str_t *text, fuzz_result_t *result)
+{
+    ngx_uint_t            i;
+    ngx_iot_json_field_t  fields[FUZZ_FIELDS];
+
+    ngx_memzero(result, sizeof(fuzz_result_t));
+
+    for (i = 0; i < FUZZ_FIELDS; i++) {
+        fields[i].name = fuzz_names[i];
+        fields[i].json_name = fuzz_json_names[i];
+        fields[i].value = &result->values[i];
+    }
+
+    result->rc = ngx_iot_json_read(pool, text, fields, FUZZ_FIELDS,
+                                   &result->err);
+}
+
+
+static ngx_str_t
+fuzz_write(ngx_pool_t *pool, const fuzz_result_t *result)
+{
+    ngx_str_t  text;
+
+    fuzz_check(ngx_iot_json_out_render(pool, fuzz_write_message, result, &text)
+               == NGX_OK);
+
+    return text;
+}
+
+
+static void
+fuzz_write_message(ngx_iot_json_out_t *out, const void *data)
+{
+    const fuzz_result_t  *result = data;
+
+    ngx_uint_t  i;
+
+    ngx_iot_json_out_object(out, NULL);
+
+    for (i = 0; i < FUZZ_FIELDS; i++) {
+
+        if (result->values[i].data) {
+            ngx_iot_json_out_pair(out, &fuzz_json_names[i],
+                                  &result->values[i]);
+        }
+    }
+
+    ngx_iot_json_out_object_end(out);
+}
+
+
+static void
+fuzz_same_values(const fuzz_result_t *a, const fuzz_result_t *b)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < FUZZ_FIELDS; i++) {
+        fuzz_same(&a->values[i], &b->values[i]);
+    }
+}
+
+
+static void
+fuzz_same(const ngx_str_t *a, const ngx_str_t *b)
+{
+    fuzz_check((a->data == NULL) == (b->data == NULL));
+    fuzz_check(a->len == b->len);
+    fuzz_check(a->len == 0 || ngx_memcmp(a->data, b->data, a->len) == 0);
+}
+
+
+static ngx_uint_t
+fuzz_is_utf8(const ngx_str_t *text)
+{
+    const u_char  *p, *last;
+
+    p = text->data;
+    last = text->data + text->len;
+
+    while (p < last) {
+        if (ngx_iot_json_out_utf8(&p, last) != NGX_OK) {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
+static void
+fuzz_check(ngx_uint_t cond)
+{
+    if (!cond) {
+        abort();
+    }
+}
