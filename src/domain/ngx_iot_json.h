@@ -13,7 +13,7 @@
 #include "ngx_iot_error.h"
 
 
-/* nesting that is accepted, also inside unknown fields; protobuf's own limit */
+/* nesting that is accepted, in unknown fields too; protobuf's own limit */
 #define NGX_IOT_JSON_DEPTH_MAX  100
 
 

@@ -615,7 +615,7 @@ ngx_iot_redis_link_greeting(ngx_iot_redis_link_t *link,
     link->connection->idle = 1;
     link->limits.size = NGX_IOT_REDIS_REPLY_SIZE;
     link->state = NGX_IOT_REDIS_LINK_UP;
-    link->log.action = "talking to redis";
+    link->log.action = NULL;
 
     link->owner->up(link->data);
 

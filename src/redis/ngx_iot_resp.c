@@ -69,6 +69,7 @@ static u_char *ngx_iot_resp_write_script(u_char *p,
     const ngx_iot_resp_request_t *req, ngx_uint_t with_source);
 static ngx_int_t ngx_iot_resp_renew_pool(ngx_iot_resp_t *resp);
 static ngx_int_t ngx_iot_resp_check_pending(ngx_iot_resp_t *resp);
+static char *ngx_iot_resp_line_end(char *p, size_t len);
 static ngx_int_t ngx_iot_resp_fail(ngx_iot_resp_t *resp, const char *reason);
 
 static ngx_uint_t ngx_iot_resp_in_script(ngx_str_t *text);
@@ -384,7 +385,7 @@ ngx_iot_resp_renew_pool(ngx_iot_resp_t *resp)
 static ngx_int_t
 ngx_iot_resp_check_pending(ngx_iot_resp_t *resp)
 {
-    char         *start, *lf;
+    char         *start, *end;
     size_t        pending;
     redisReader  *reader;
 
@@ -396,9 +397,9 @@ ngx_iot_resp_check_pending(ngx_iot_resp_t *resp)
     }
 
     start = reader->buf + reader->pos;
-    lf = memchr(start, LF, ngx_min(pending, NGX_IOT_RESP_LINE));
+    end = ngx_iot_resp_line_end(start, ngx_min(pending, NGX_IOT_RESP_LINE));
 
-    if (lf == NULL) {
+    if (end == NULL) {
         if (pending >= NGX_IOT_RESP_LINE) {
             return ngx_iot_resp_fail(resp, "line is too long");
         }
@@ -406,13 +407,33 @@ ngx_iot_resp_check_pending(ngx_iot_resp_t *resp)
         return NGX_AGAIN;
     }
 
-    pending -= lf + 1 - start;
+    pending -= end - start;
 
     if (pending > resp->limits->size + sizeof(CRLF) - 1) {
         return ngx_iot_resp_fail(resp, "reply is too big");
     }
 
     return NGX_AGAIN;
+}
+
+
+/* behind its CRLF; NULL: there is none in these bytes */
+static char *
+ngx_iot_resp_line_end(char *p, size_t len)
+{
+    char  *last;
+
+    last = p + len;
+
+    while ((p = memchr(p, CR, last - p)) != NULL) {
+        p++;
+
+        if (p < last && *p == LF) {
+            return p + 1;
+        }
+    }
+
+    return NULL;
 }
 
 

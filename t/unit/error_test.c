@@ -24,7 +24,7 @@ typedef struct {
 } error_answer_t;
 
 
-/* https://github.com/googleapis/googleapis/blob/master/google/rpc/code.proto */
+/* google/rpc/code.proto in github.com/googleapis/googleapis */
 
 static const struct {
     const char  *name;
