@@ -25,7 +25,7 @@ build:	## the dynamic module for Debian's nginx: build/ngx_http_iot_module.so
 	@echo "built build/ngx_http_iot_module.so"
 
 run:	## the gateway with a private Redis in the foreground; PORT=8080
-	@PORT='$(PORT)' conf/run
+	@PORT='$(PORT)' exec conf/run
 
 test:	## every test, in both builds of nginx; installs what it needs
 	@.ci/test
@@ -56,5 +56,6 @@ matrix:	## compile-only builds: compilers, trees, static and dynamic
 bench:	build ## CPU per request against a floor; see bench/
 	@bench/run
 
-clean:	## remove build/, with the data of make run
-	rm -rf build
+clean:	## remove what was built; build/run, the data of make run, stays
+	@[ ! -d build ] || find build -mindepth 1 -maxdepth 1 ! -name run \
+	    -exec rm -rf {} +
