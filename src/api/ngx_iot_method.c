@@ -215,10 +215,22 @@ ngx_iot_call_outcome_unknown(ngx_iot_call_t *call)
 ngx_int_t
 ngx_iot_call_store_failed(ngx_iot_call_t *call, ngx_iot_store_result_e result)
 {
+    static ngx_uint_t  told;
+
     if (result == NGX_IOT_STORE_NEWER) {
         ngx_iot_error(&call->error, STORE_NEWER_FORMAT,
                       "the store holds a record of a newer version of this "
                       "gateway; nothing was changed");
+
+        /* once per process: one such record may be met by every request */
+
+        if (!told) {
+            told = 1;
+            ngx_log_error(NGX_LOG_ERR, call->log, 0,
+                          "iot store: a record has a newer format than this "
+                          "version of the gateway knows, requests that need "
+                          "such records are refused");
+        }
 
     } else {
         ngx_iot_error(&call->error, INTERNAL_ERROR,

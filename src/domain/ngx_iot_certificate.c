@@ -13,10 +13,16 @@
  * in the first column; blanks may follow, then LF, CRLF or CR.  Between the two
  * is base64 with white space anywhere.  What is outside of a certificate's
  * block is text, and blocks of other kinds are text too.
+ *
+ * The text is handed out again, and its readers must not find in it another
+ * certificate than the one that was checked here.  So it is refused where
+ * OpenSSL, which takes text before an empty line inside of a block as headers
+ * and has lines begin anew after 254 characters, would read it otherwise.
  */
 
 
-#define NGX_IOT_PEM_LINE_LEN   64
+/* of DER; a line of 64 characters in base64 */
+#define NGX_IOT_PEM_LINE_LEN   48
 
 /* how far behind BEGIN the words PRIVATE KEY are looked for */
 #define NGX_IOT_PEM_LABEL_MAX  80
@@ -27,13 +33,13 @@
 #define NGX_IOT_PEM_BAD        66
 
 
-/* a line that begins or ends a block */
+/* what begins or ends a block */
 
 typedef struct {
     u_char      *start;
     u_char      *last;          /* the end of the line, its LF or CR excluded */
     ngx_uint_t   begin;         /* unsigned  begin:1; or else END */
-    ngx_uint_t   whole;         /* unsigned  whole:1; nothing else on it */
+    ngx_uint_t   whole;         /* unsigned  whole:1; alone on its line */
     ngx_str_t    label;         /* or what stands in its place */
 } ngx_iot_pem_line_t;
 
@@ -60,8 +66,7 @@ static const ngx_iot_pem_foreign_t *ngx_iot_pem_look_up(
     const ngx_str_t *label);
 static ngx_uint_t ngx_iot_pem_next(const ngx_str_t *pem, u_char *p,
     ngx_iot_pem_line_t *line);
-static ngx_uint_t ngx_iot_pem_parse(u_char *p, u_char *end,
-    ngx_iot_pem_line_t *line);
+static void ngx_iot_pem_parse(ngx_iot_pem_line_t *line, u_char *end);
 static ngx_uint_t ngx_iot_pem_is_certificate(const ngx_iot_pem_line_t *line);
 static ngx_uint_t ngx_iot_pem_is(const ngx_str_t *label,
     const ngx_str_t *name);
@@ -210,7 +215,7 @@ ngx_iot_certificate_pem(ngx_pool_t *pool, const ngx_str_t *der,
     static const ngx_str_t  begin = ngx_string("-----BEGIN CERTIFICATE-----\n");
     static const ngx_str_t  end = ngx_string("-----END CERTIFICATE-----\n");
 
-    src.len = NGX_IOT_PEM_LINE_LEN / 4 * 3;
+    src.len = NGX_IOT_PEM_LINE_LEN;
     src.data = der->data;
 
     lines = (der->len + src.len - 1) / src.len;
@@ -261,7 +266,7 @@ ngx_iot_certificate_write(ngx_iot_json_out_t *out,
 {
     ngx_str_t  fingerprint;
 
-    fingerprint.len = NGX_IOT_FINGERPRINT_LEN;
+    fingerprint.len = sizeof(certificate->fingerprint);
     fingerprint.data = (u_char *) certificate->fingerprint;
 
     ngx_iot_json_out_string(out, "registryId", &certificate->registry_id);
@@ -342,8 +347,10 @@ ngx_iot_pem_has_private_key(const ngx_str_t *pem)
 static ngx_uint_t
 ngx_iot_pem_private_label(const u_char *p, const u_char *last)
 {
-    u_char       c;
-    const char  *word;
+    u_char         c;
+    const u_char  *word;
+
+    static const u_char  key[] = "privatekey";
 
     if (last - p > NGX_IOT_PEM_LABEL_MAX) {
         last = p + NGX_IOT_PEM_LABEL_MAX;
@@ -359,7 +366,7 @@ ngx_iot_pem_private_label(const u_char *p, const u_char *last)
         return 0;
     }
 
-    word = "privatekey";
+    word = key;
 
     for ( /* void */ ; p < last && *p != LF && *p != CR; p++) {
         c = *p | 0x20;
@@ -369,7 +376,7 @@ ngx_iot_pem_private_label(const u_char *p, const u_char *last)
         }
 
         if (c != *word) {
-            word = "privatekey";
+            word = key;
         }
 
         if (c == *word && *++word == '\0') {
@@ -465,17 +472,17 @@ ngx_iot_pem_judge(const ngx_iot_pem_line_t *line, ngx_str_t *missing,
 
     if (!line->whole) {
 
-        if (line->label.len < ngx_iot_pem_certificate.len
-            || ngx_memcmp(line->label.data, ngx_iot_pem_certificate.data,
-                          ngx_iot_pem_certificate.len)
-               != 0)
+        if (ngx_strlcasestrn(line->label.data, line->last,
+                             ngx_iot_pem_certificate.data,
+                             ngx_iot_pem_certificate.len - 1)
+            == NULL)
         {
             return NGX_OK;
         }
 
         ngx_iot_error(err, CERTIFICATE_BAD_PEM,
-                      "a BEGIN or END line of the PEM block is damaged, or "
-                      "its line breaks were lost");
+                      "a BEGIN or END line of a certificate is damaged, or "
+                      "does not stand alone on its line");
         return NGX_DECLINED;
     }
 
@@ -520,7 +527,7 @@ ngx_iot_pem_look_up(const ngx_iot_pem_foreign_t *foreign, ngx_uint_t n,
 }
 
 
-/* 0: no line from p on begins or ends a block */
+/* finds the next BEGIN or END from p on, alone on its line or not */
 static ngx_uint_t
 ngx_iot_pem_next(const ngx_str_t *pem, u_char *p, ngx_iot_pem_line_t *line)
 {
@@ -534,38 +541,40 @@ ngx_iot_pem_next(const ngx_str_t *pem, u_char *p, ngx_iot_pem_line_t *line)
             return 0;
         }
 
-        if ((p == pem->data || p[-1] == LF || p[-1] == CR)
-            && ngx_iot_pem_parse(p, end, line))
-        {
-            return 1;
+        if (end - p > 11 && ngx_memcmp(p, "-----BEGIN ", 11) == 0) {
+            line->begin = 1;
+            line->label.data = p + 11;
+            break;
         }
 
-        while (p < end && *p == '-') {
-            p++;
+        if (end - p > 9 && ngx_memcmp(p, "-----END ", 9) == 0) {
+            line->begin = 0;
+            line->label.data = p + 9;
+            break;
         }
+
+        p++;
     }
-}
-
-
-/* p is in the first column */
-static ngx_uint_t
-ngx_iot_pem_parse(u_char *p, u_char *end, ngx_iot_pem_line_t *line)
-{
-    u_char  *last;
 
     line->start = p;
 
-    if (end - p > 11 && ngx_memcmp(p, "-----BEGIN ", 11) == 0) {
-        line->begin = 1;
-        p += 11;
+    ngx_iot_pem_parse(line, end);
 
-    } else if (end - p > 9 && ngx_memcmp(p, "-----END ", 9) == 0) {
-        line->begin = 0;
-        p += 9;
-
-    } else {
-        return 0;
+    if (p != pem->data && p[-1] != LF && p[-1] != CR) {
+        line->whole = 0;
     }
+
+    return 1;
+}
+
+
+/* the rest of the line, from label.data on */
+static void
+ngx_iot_pem_parse(ngx_iot_pem_line_t *line, u_char *end)
+{
+    u_char  *p, *last;
+
+    p = line->label.data;
 
     for (last = p; last < end && *last != LF && *last != CR; last++) {
         /* void */
@@ -577,16 +586,12 @@ ngx_iot_pem_parse(u_char *p, u_char *end, ngx_iot_pem_line_t *line)
         last--;
     }
 
-    line->label.data = p;
-
     while (last - p > 5 && (p[0] != '-' || p[1] != '-')) {
         p++;
     }
 
     line->label.len = p - line->label.data;
     line->whole = last - p == 5 && ngx_memcmp(p, "-----", 5) == 0;
-
-    return 1;
 }
 
 
@@ -608,7 +613,8 @@ ngx_iot_pem_is(const ngx_str_t *label, const ngx_str_t *name)
 
 /*
  * Strict (RFC 4648, sections 3.2 to 3.5) but for white space: padding has to
- * be there, and the bits that it leaves over have to be zero.
+ * be there, and the bits that it leaves over have to be zero.  An empty line
+ * may come before and behind the base64, not inside.
  *
  * Returns the end of what was written at dst, at most 3 bytes for each 4 that
  * were read; or NULL, then *src is where it failed.
@@ -616,49 +622,57 @@ ngx_iot_pem_is(const ngx_str_t *label, const ngx_str_t *name)
 static u_char *
 ngx_iot_pem_base64(u_char *dst, u_char **src, u_char *last)
 {
-    u_char      *p, digit;
+    u_char      *p, *start, digit;
     uint32_t     bits;
-    ngx_uint_t   n, pad;
+    ngx_uint_t   n, pad, lf, cr;
 
     n = 0;
     pad = 0;
+    lf = 0;
+    cr = 0;
     bits = 0;
+    start = dst;
 
     for (p = *src; p < last; p++) {
-
-        if (n == 0 && pad == 0) {
-            dst = ngx_iot_pem_base64_quads(dst, &p, last);
-
-            if (p == last) {
-                break;
-            }
-        }
-
         digit = ngx_iot_pem_table[*p];
 
         if (digit == NGX_IOT_PEM_BLANK) {
+            lf += (*p == LF);
+            cr += (*p == CR);
             continue;
         }
+
+        if (digit == NGX_IOT_PEM_BAD
+            || (digit != NGX_IOT_PEM_PAD && pad)
+            || ((lf > 1 || cr > 1) && (n || dst != start)))
+        {
+            *src = p;
+            return NULL;
+        }
+
+        lf = 0;
+        cr = 0;
 
         if (digit == NGX_IOT_PEM_PAD) {
             pad++;
             continue;
         }
 
-        if (digit == NGX_IOT_PEM_BAD || pad) {
-            *src = p;
-            return NULL;
-        }
-
         bits = bits << 6 | digit;
 
-        if (++n == 4) {
-            *dst++ = (u_char) (bits >> 16);
-            *dst++ = (u_char) (bits >> 8);
-            *dst++ = (u_char) bits;
-
-            n = 0;
+        if (++n < 4) {
+            continue;
         }
+
+        n = 0;
+
+        *dst++ = (u_char) (bits >> 16);
+        *dst++ = (u_char) (bits >> 8);
+        *dst++ = (u_char) bits;
+
+        p++;
+        dst = ngx_iot_pem_base64_quads(dst, &p, last);
+        p--;
     }
 
     *src = last;

@@ -640,7 +640,7 @@ ngx_iot_x509_odd_bits(const ASN1_INTEGER *number)
 
     /* DER has no zero byte in front, and OpenSSL keeps none */
 
-    bits = (len - 1) * 8;
+    bits = (ngx_uint_t) (len - 1) * 8;
 
     for (high = p[0]; high; high >>= 1) {
         bits++;
@@ -852,9 +852,9 @@ ngx_iot_x509_check_point(ngx_iot_x509_check_t *check,
     p = ASN1_STRING_get0_data(key->bits);
     len = ASN1_STRING_length(key->bits);
 
-    /* a single byte is the point at infinity, which is no key */
+    /* a zero in front would be the point at infinity, which is no key */
 
-    if (len > 1
+    if (len
         && p[0] >= POINT_CONVERSION_COMPRESSED
         && p[0] <= POINT_CONVERSION_UNCOMPRESSED
         && EC_POINT_oct2point(curve->group, curve->point, p, len,

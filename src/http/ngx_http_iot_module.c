@@ -27,6 +27,12 @@ static char *ngx_http_iot_check_settings(ngx_conf_t *cf,
 static char *ngx_http_iot_api(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 static char *ngx_http_iot_operations(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+static char *ngx_http_iot_set_registries(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static char *ngx_http_iot_set_rsa_bits(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static char *ngx_http_iot_set_accept(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
 static char *ngx_http_iot_serve(ngx_conf_t *cf,
     ngx_http_iot_loc_conf_t *ilcf, ngx_uint_t service);
 
@@ -94,7 +100,7 @@ static ngx_command_t  ngx_http_iot_commands[] = {
 
     { ngx_string("iot_registries"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
-      ngx_conf_set_enum_slot,
+      ngx_http_iot_set_registries,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_iot_loc_conf_t, open),
       &ngx_http_iot_registries },
@@ -108,7 +114,7 @@ static ngx_command_t  ngx_http_iot_commands[] = {
 
     { ngx_string("iot_certificate_min_rsa_bits"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
-      ngx_conf_set_num_slot,
+      ngx_http_iot_set_rsa_bits,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_iot_loc_conf_t, min_rsa_bits),
       &ngx_http_iot_rsa_bits_bounds },
@@ -122,7 +128,7 @@ static ngx_command_t  ngx_http_iot_commands[] = {
 
     { ngx_string("iot_certificate_accept"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_1MORE,
-      ngx_conf_set_bitmask_slot,
+      ngx_http_iot_set_accept,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_iot_loc_conf_t, accept),
       &ngx_http_iot_accept },
@@ -345,6 +351,46 @@ static char *
 ngx_http_iot_operations(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     return ngx_http_iot_serve(cf, conf, NGX_IOT_OPERATION_SERVICE);
+}
+
+
+/*
+ * nginx's own setters name the value that they refuse, but not the directive
+ * nor what it expects
+ */
+
+static char *
+ngx_http_iot_set_registries(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    char  *rv;
+
+    rv = ngx_conf_set_enum_slot(cf, cmd, conf);
+
+    return (rv == NGX_CONF_ERROR) ? "expects \"known\" or \"open\"" : rv;
+}
+
+
+static char *
+ngx_http_iot_set_rsa_bits(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    char  *rv;
+
+    rv = ngx_conf_set_num_slot(cf, cmd, conf);
+
+    return (rv == NGX_CONF_ERROR) ? "expects a number from 512 to 16384" : rv;
+}
+
+
+static char *
+ngx_http_iot_set_accept(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    char  *rv;
+
+    rv = ngx_conf_set_bitmask_slot(cf, cmd, conf);
+
+    return (rv == NGX_CONF_ERROR) ? "expects \"none\", or some of \"expired\", "
+                                    "\"not_yet_valid\" and \"weak_key\""
+                                  : rv;
 }
 
 

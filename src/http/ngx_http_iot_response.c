@@ -51,6 +51,10 @@ ngx_http_iot_send_error(ngx_http_request_t *r, ngx_http_iot_ctx_t *ctx)
 
     err = &ctx->call.error;
 
+    /* who waits for 100 Continue needs no invitation to send what is refused */
+
+    r->expect_tested = 1;
+
     /* what is not read now would be taken for the next request */
 
     rc = ngx_http_discard_request_body(r);

@@ -18,28 +18,34 @@
 /* of requests that wait to be written */
 #define NGX_IOT_REDIS_SIZE_MAX      (64 * 1024 * 1024)
 
-/* seconds between two messages about refused commands */
+/* refused commands: seconds between two messages of a kind, and the kinds */
 #define NGX_IOT_REDIS_LOG_INTERVAL  60
+#define NGX_IOT_REDIS_LOG_KINDS     16
+
+
+typedef struct {
+    uint32_t               kind;            /* 0: none */
+    time_t                 logged;
+} ngx_iot_redis_refusal_t;
 
 
 struct ngx_iot_redis_s {
-    ngx_iot_redis_conf_t  *conf;
-    ngx_iot_redis_node_t  *node;
-    ngx_pool_t            *pool;
-    ngx_log_t             *log;
+    ngx_iot_redis_conf_t    *conf;
+    ngx_iot_redis_node_t    *node;
+    ngx_pool_t              *pool;
+    ngx_log_t               *log;
 
-    ngx_queue_t            all;             /* commands, by deadline */
-    ngx_uint_t             n;               /* of them */
-    size_t                 size;            /* of those that wait */
-    ngx_event_t            deadline;        /* of the first */
+    ngx_queue_t              all;           /* commands, by deadline */
+    ngx_uint_t               n;             /* of them */
+    size_t                   size;          /* of those that wait */
+    ngx_event_t              deadline;      /* of the first */
 
-    ngx_queue_t            completed;       /* whose outcome is to be told */
-    ngx_event_t            completion;
+    ngx_queue_t              completed;     /* whose outcome is to be told */
+    ngx_event_t              completion;
 
-    ngx_queue_t            free;
+    ngx_queue_t              free;
 
-    uint32_t               logged;          /* which refusal, and when */
-    time_t                 logged_at;
+    ngx_iot_redis_refusal_t  refusals[NGX_IOT_REDIS_LOG_KINDS];
 };
 
 
@@ -52,6 +58,8 @@ static ngx_uint_t ngx_iot_redis_expire(ngx_iot_redis_t *client);
 static ngx_uint_t ngx_iot_redis_send_source(ngx_iot_redis_command_t *cmd);
 static void ngx_iot_redis_log_refusal(ngx_iot_redis_t *client,
     ngx_iot_resp_reply_t *reply);
+static ngx_uint_t ngx_iot_redis_was_logged(ngx_iot_redis_t *client,
+    ngx_str_t *text);
 
 
 ngx_iot_redis_t *
@@ -442,30 +450,53 @@ ngx_iot_redis_send_source(ngx_iot_redis_command_t *cmd)
 static void
 ngx_iot_redis_log_refusal(ngx_iot_redis_t *client, ngx_iot_resp_reply_t *reply)
 {
-    size_t    len;
-    time_t    now;
-    u_char    text[NGX_IOT_RESP_QUOTE_LEN], *p;
-    uint32_t  hash;
+    size_t  len;
+    u_char  text[NGX_IOT_RESP_QUOTE_LEN];
 
-    /* by its first word: the rest may differ each time */
-
-    p = ngx_strlchr(reply->str.data, reply->str.data + reply->str.len, ' ');
-    len = p ? (size_t) (p - reply->str.data) : reply->str.len;
-
-    hash = ngx_crc32_short(reply->str.data, len);
-    now = ngx_time();
-
-    if (hash == client->logged
-        && now - client->logged_at < NGX_IOT_REDIS_LOG_INTERVAL)
-    {
+    if (ngx_iot_redis_was_logged(client, &reply->str)) {
         return;
     }
-
-    client->logged = hash;
-    client->logged_at = now;
 
     len = ngx_iot_resp_quote(text, reply->str.data, reply->str.len);
 
     ngx_log_error(NGX_LOG_ERR, ngx_iot_redis_node_log(client->node), 0,
                   "redis refused a command: \"%*s\"", len, text);
+}
+
+
+/* lately; if not, it is now.  The kinds of refusals are told by one word */
+static ngx_uint_t
+ngx_iot_redis_was_logged(ngx_iot_redis_t *client, ngx_str_t *text)
+{
+    size_t                    len;
+    u_char                   *p;
+    uint32_t                  kind;
+    ngx_uint_t                i;
+    ngx_iot_redis_refusal_t  *refusal;
+
+    p = ngx_strlchr(text->data, text->data + text->len, ' ');
+    len = p ? (size_t) (p - text->data) : text->len;
+
+    kind = ngx_crc32_short(text->data, len);
+
+    for (i = 0; i < NGX_IOT_REDIS_LOG_KINDS; i++) {
+        refusal = &client->refusals[i];
+
+        if (refusal->kind != kind && refusal->kind != 0) {
+            continue;
+        }
+
+        if (refusal->kind == kind
+            && ngx_time() - refusal->logged < NGX_IOT_REDIS_LOG_INTERVAL)
+        {
+            return 1;
+        }
+
+        refusal->kind = kind;
+        refusal->logged = ngx_time();
+
+        return 0;
+    }
+
+    return 1;
 }

@@ -86,12 +86,11 @@ ngx_iot_redis_greeting_check_hello(const ngx_iot_resp_reply_t *reply,
 {
     const ngx_str_t  *mode, *role;
 
-    static ngx_str_t  none = ngx_string("none");
+    static const ngx_str_t  unknown = ngx_string("unknown");
 
     if (reply->type == NGX_IOT_RESP_ERROR) {
-        return ngx_iot_redis_greeting_decline(reason,
-                          "redis refused HELLO (it is known since Redis 6.0)",
-                          &reply->str);
+        return ngx_iot_redis_greeting_decline(reason, "redis refused HELLO",
+                                              &reply->str);
     }
 
     mode = ngx_iot_redis_greeting_field(reply, "mode");
@@ -99,14 +98,14 @@ ngx_iot_redis_greeting_check_hello(const ngx_iot_resp_reply_t *reply,
 
     if (mode == NULL || !ngx_iot_redis_greeting_is(mode, "standalone")) {
         return ngx_iot_redis_greeting_decline(reason,
-                          "redis is not in the \"standalone\" mode but in",
-                          mode ? mode : &none);
+                          "redis is not in \"standalone\" mode, its mode is",
+                          mode ? mode : &unknown);
     }
 
     if (role == NULL || !ngx_iot_redis_greeting_is(role, "master")) {
         return ngx_iot_redis_greeting_decline(reason,
-                          "redis does not have the \"master\" role but",
-                          role ? role : &none);
+                          "redis is not a \"master\", its role is",
+                          role ? role : &unknown);
     }
 
     return NGX_OK;
@@ -117,7 +116,7 @@ static ngx_int_t
 ngx_iot_redis_greeting_check_script(const ngx_iot_resp_script_t *script,
     const ngx_iot_resp_reply_t *reply, ngx_str_t *reason)
 {
-    static ngx_str_t  other = ngx_string("an unexpected reply");
+    static const ngx_str_t  other = ngx_string("an unexpected reply");
 
     if (reply->type == NGX_IOT_RESP_STRING
         && reply->str.len == sizeof(script->sha1)
@@ -171,7 +170,7 @@ ngx_iot_redis_greeting_decline(ngx_str_t *reason, const char *what,
     len = ngx_iot_resp_quote(text, said->data, said->len);
 
     reason->len = ngx_snprintf(reason->data, NGX_IOT_REDIS_REASON_LEN,
-                               "%s: \"%*s\"", what, len, text)
+                               "%s \"%*s\"", what, len, text)
                   - reason->data;
 
     return NGX_DECLINED;

@@ -250,6 +250,10 @@ ngx_iot_redis_link_open(ngx_iot_redis_link_t *link, ngx_err_t *err)
 static void
 ngx_iot_redis_link_set_options(ngx_iot_redis_link_t *link)
 {
+#ifdef TCP_USER_TIMEOUT
+    ngx_msec_t  timeout;
+#endif
+
     if (link->addr->sockaddr->sa_family == AF_UNIX) {
         return;
     }
@@ -272,8 +276,9 @@ ngx_iot_redis_link_set_options(ngx_iot_redis_link_t *link)
 #endif
 
 #ifdef TCP_USER_TIMEOUT
-    ngx_iot_redis_link_set_option(link, TCP_USER_TIMEOUT,
-                                  2 * (int) link->conf->timeout,
+    timeout = ngx_min(link->conf->timeout, NGX_MAX_INT32_VALUE / 2);
+
+    ngx_iot_redis_link_set_option(link, TCP_USER_TIMEOUT, (int) timeout * 2,
                                   "TCP_USER_TIMEOUT");
 #endif
 }

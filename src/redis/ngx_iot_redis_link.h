@@ -74,7 +74,7 @@ void ngx_iot_redis_link_destroy(ngx_iot_redis_link_t *link);
  */
 void ngx_iot_redis_link_connect(ngx_iot_redis_link_t *link, ngx_addr_t *addr);
 
-/* there are commands to write: it will ask for them in this turn of the loop */
+/* there are commands to write; it asks for them in this turn of the loop */
 void ngx_iot_redis_link_wake(ngx_iot_redis_link_t *link);
 
 /* breaks it, if it is connected or connecting; calls down() */

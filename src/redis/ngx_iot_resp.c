@@ -114,7 +114,7 @@ static redisReplyObjectFunctions  ngx_iot_resp_functions = {
 };
 
 
-static ngx_iot_resp_refusal_t  ngx_iot_resp_refusals[] = {
+static const ngx_iot_resp_refusal_t  ngx_iot_resp_refusals[] = {
     { ngx_string("NOSCRIPT"), NGX_IOT_RESP_NO_SCRIPT, 0 },
     { ngx_string("READONLY"), NGX_IOT_RESP_READ_ONLY, 1 },
     { ngx_string("OOM"), NGX_IOT_RESP_REFUSED, 1 },
@@ -472,9 +472,9 @@ ngx_iot_resp_reason(const ngx_iot_resp_t *resp)
 ngx_iot_resp_refusal_e
 ngx_iot_resp_refusal(const ngx_iot_resp_reply_t *reply)
 {
-    ngx_str_t                text;
-    ngx_uint_t               in_script;
-    ngx_iot_resp_refusal_t  *refusal;
+    ngx_str_t                      text;
+    ngx_uint_t                     in_script;
+    const ngx_iot_resp_refusal_t  *refusal;
 
     if (reply->type != NGX_IOT_RESP_ERROR) {
         return NGX_IOT_RESP_NOT_REFUSED;
@@ -503,8 +503,8 @@ ngx_iot_resp_in_script(ngx_str_t *text)
     u_char     *p, *last;
     ngx_str_t   rest;
 
-    static ngx_str_t  redis6 = ngx_string("ERR Error running script");
-    static ngx_str_t  place = ngx_string("@user_script:");
+    static const ngx_str_t  redis6 = ngx_string("ERR Error running script");
+    static const ngx_str_t  place = ngx_string("@user_script:");
 
     last = text->data + text->len;
 
