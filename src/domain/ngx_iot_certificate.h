@@ -32,10 +32,9 @@ typedef struct {
 
 
 /*
- * Reads certificate_data: exactly one PEM block "CERTIFICATE" (RFC 7468), text
- * around it, CRLF and a missing last newline are fine; a private key of any
- * kind is refused and not repeated.  Then checks and fingerprints the
- * certificate, see ngx_iot_x509_check().
+ * Reads certificate_data: refuses what is too long or holds a private key,
+ * takes the certificate out of its PEM, see ngx_iot_pem_read(), checks it, see
+ * ngx_iot_x509_check(), and fingerprints it.
  *
  * NGX_OK: pem (the slice given), der (in pool), sha256, sha1 and fingerprint
  * are set; the other fields are left alone.
@@ -44,20 +43,6 @@ typedef struct {
 ngx_int_t ngx_iot_certificate_read(ngx_pool_t *pool, const ngx_str_t *pem,
     const ngx_iot_certificate_policy_t *policy, time_t now,
     ngx_iot_certificate_t *certificate, ngx_iot_error_t *err);
-
-/*
- * The PEM that tools write for der: lines of 64 characters, "\n", the last
- * line ended too.  pem is made in pool; NGX_OK or NGX_ERROR.
- */
-ngx_int_t ngx_iot_certificate_pem(ngx_pool_t *pool, const ngx_str_t *der,
-    ngx_str_t *pem);
-
-/*
- * The DER inside a text that ngx_iot_certificate_read() has accepted before;
- * der is made in pool.  NGX_DECLINED: the text is not that.
- */
-ngx_int_t ngx_iot_certificate_der(ngx_pool_t *pool, const ngx_str_t *pem,
-    ngx_str_t *der);
 
 /* writes the members of a RegistryCertificate into the object that is open */
 void ngx_iot_certificate_write(ngx_iot_json_out_t *out,

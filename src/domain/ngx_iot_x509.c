@@ -17,6 +17,7 @@
 #include <openssl/x509.h>
 
 #include "ngx_iot_x509.h"
+#include "ngx_iot_der.h"
 
 
 /*
@@ -40,7 +41,6 @@
  */
 
 
-#define NGX_IOT_X509_DER_DEPTH     32
 #define NGX_IOT_X509_RSA_BITS_MAX  OPENSSL_RSA_MAX_MODULUS_BITS
 
 #define NGX_IOT_X509_ED25519_LEN   32
@@ -140,10 +140,6 @@ static ngx_int_t ngx_iot_x509_check_decoded(ngx_iot_x509_check_t *check,
     const ngx_iot_x509_t *x509, const ngx_str_t *der, size_t len);
 static ngx_uint_t ngx_iot_x509_encodes_to(const ngx_iot_x509_t *x509,
     const u_char *data, size_t len);
-static ngx_uint_t ngx_iot_x509_strict(const u_char *p, const u_char *end,
-    ngx_uint_t depth);
-static const u_char *ngx_iot_x509_length(const u_char *p, const u_char *end,
-    size_t *len);
 static ngx_uint_t ngx_iot_x509_version_known(const ASN1_INTEGER *version);
 static ngx_int_t ngx_iot_x509_check_key(ngx_iot_x509_check_t *check,
     const ngx_iot_x509_key_t *key);
@@ -176,8 +172,6 @@ static ngx_int_t ngx_iot_x509_check_validity(ngx_iot_x509_check_t *check,
     const X509_VAL *validity);
 static ngx_int_t ngx_iot_x509_time(const ASN1_TIME *time, ngx_tm_t *tm,
     int64_t *sec);
-static ngx_int_t ngx_iot_x509_time_fields(const ngx_int_t *field,
-    ngx_tm_t *tm, int64_t *sec);
 static ngx_int_t ngx_iot_x509_refuse_time(ngx_iot_x509_check_t *check,
     ngx_iot_reason_e reason, const char *what, const ngx_tm_t *tm);
 static ngx_int_t ngx_iot_x509_refusal(ngx_iot_x509_check_t *check);
@@ -298,8 +292,13 @@ ngx_iot_x509_check_decoded(ngx_iot_x509_check_t *check,
 {
     ngx_int_t  rc;
 
+    /*
+     * Encoding again proves DER only for what was taken apart: a name keeps
+     * its bytes, and so do the parameters of an algorithm.
+     */
+
     if (!ngx_iot_x509_encodes_to(x509, der->data, len)
-        || !ngx_iot_x509_strict(der->data, der->data + len, 0))
+        || !ngx_iot_der_strict(der->data, len))
     {
         ngx_iot_error(check->err, CERTIFICATE_BAD_DER,
                       "the certificate is encoded in BER, only DER is "
@@ -346,93 +345,6 @@ ngx_iot_x509_encodes_to(const ngx_iot_x509_t *x509, const u_char *data,
     OPENSSL_free(again);
 
     return same;
-}
-
-
-/*
- * Encoding again proves DER only for what was taken apart: a name keeps its
- * bytes, and so do the parameters of an algorithm.  Hence the lengths and tags
- * are looked at as well (X.690, sections 8.1.2, 10.1 and 10.2).  Tags above 30
- * have no use in a certificate.
- */
-static ngx_uint_t
-ngx_iot_x509_strict(const u_char *p, const u_char *end, ngx_uint_t depth)
-{
-    size_t      len;
-    ngx_uint_t  tag, constructed;
-
-    if (depth > NGX_IOT_X509_DER_DEPTH) {
-        return 0;
-    }
-
-    while (p < end) {
-        constructed = *p & V_ASN1_CONSTRUCTED;
-        tag = *p & ~V_ASN1_CONSTRUCTED;
-
-        if ((tag & V_ASN1_PRIMITIVE_TAG) == V_ASN1_PRIMITIVE_TAG) {
-            return 0;
-        }
-
-        /* of the universal types only SEQUENCE and SET have parts */
-
-        if ((tag & V_ASN1_PRIVATE) == V_ASN1_UNIVERSAL
-            && (constructed != 0)
-               != (tag == V_ASN1_SEQUENCE || tag == V_ASN1_SET))
-        {
-            return 0;
-        }
-
-        p = ngx_iot_x509_length(p + 1, end, &len);
-        if (p == NULL) {
-            return 0;
-        }
-
-        if (constructed && !ngx_iot_x509_strict(p, p + len, depth + 1)) {
-            return 0;
-        }
-
-        p += len;
-    }
-
-    return 1;
-}
-
-
-/* the contents, len bytes of them before end; NULL: the length is not DER */
-static const u_char *
-ngx_iot_x509_length(const u_char *p, const u_char *end, size_t *len)
-{
-    ngx_uint_t  n;
-
-    if (p == end) {
-        return NULL;
-    }
-
-    *len = *p++;
-
-    if (*len >= 0x80) {
-        n = *len & 0x7f;
-
-        if (n == 0 || n > sizeof(uint32_t) || n > (size_t) (end - p)
-            || *p == 0)
-        {
-            return NULL;
-        }
-
-        for (*len = 0; n; n--) {
-            *len = *len << 8 | *p++;
-        }
-
-        if (*len < 0x80) {
-            return NULL;
-        }
-    }
-
-    if (*len > (size_t) (end - p)) {
-        return NULL;
-    }
-
-    return p;
 }
 
 
@@ -611,7 +523,7 @@ ngx_iot_x509_rsa_bits(const ngx_iot_x509_key_t *key, ngx_uint_t *bits)
 
     if (exponent <= 1 || exponent > *bits
         || p != data + len
-        || !ngx_iot_x509_strict(data, p, 0))
+        || !ngx_iot_der_strict(data, p - data))
     {
         return NGX_ERROR;
     }
@@ -926,85 +838,13 @@ ngx_iot_x509_check_validity(ngx_iot_x509_check_t *check,
 }
 
 
-/* RFC 5280, sections 4.1.2.5.1 and 4.1.2.5.2: YYMMDDHHMMSSZ, two digits more */
 static ngx_int_t
 ngx_iot_x509_time(const ASN1_TIME *time, ngx_tm_t *tm, int64_t *sec)
 {
-    ngx_int_t      field[7];
-    ngx_uint_t     i, first;
-    const u_char  *p;
-
-    p = ASN1_STRING_get0_data(time);
-    first = (ASN1_STRING_type(time) == V_ASN1_UTCTIME) ? 1 : 0;
-
-    if (ASN1_STRING_length(time) != (int) (7 - first) * 2 + 1) {
-        return NGX_ERROR;
-    }
-
-    for (i = first; i < 7; i++) {
-        field[i] = ngx_atoi((u_char *) p, 2);
-
-        if (field[i] == NGX_ERROR) {
-            return NGX_ERROR;
-        }
-
-        p += 2;
-    }
-
-    if (*p != 'Z') {
-        return NGX_ERROR;
-    }
-
-    if (first) {
-        field[0] = (field[1] < 50) ? 20 : 19;
-    }
-
-    return ngx_iot_x509_time_fields(field, tm, sec);
-}
-
-
-static ngx_int_t
-ngx_iot_x509_time_fields(const ngx_int_t *field, ngx_tm_t *tm, int64_t *sec)
-{
-    int64_t     days, year, month;
-    ngx_uint_t  leap;
-
-    static u_char  mday[] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
-
-    year = field[0] * 100 + field[1];
-    month = field[2];
-
-    leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-
-    if (month < 1 || month > 12 || field[3] < 1
-        || field[3] > mday[month - 1] + (ngx_int_t) (leap && month == 2)
-        || field[4] > 23 || field[5] > 59 || field[6] > 59)
-    {
-        return NGX_ERROR;
-    }
-
-    tm->ngx_tm_year = (int) year;
-    tm->ngx_tm_mon = (int) month;
-    tm->ngx_tm_mday = (int) field[3];
-    tm->ngx_tm_hour = (int) field[4];
-    tm->ngx_tm_min = (int) field[5];
-    tm->ngx_tm_sec = (int) field[6];
-
-    /* Gauss' formula for days since March 1, 1 BC, as nginx has it */
-
-    month -= 2;
-
-    if (month <= 0) {
-        month += 12;
-        year -= 1;
-    }
-
-    days = 365 * year + year / 4 - year / 100 + year / 400
-           + 367 * month / 12 - 30 + field[3] - 1 + 31 + 28 - 719527;
-
-    *sec = days * 86400 + field[4] * 3600 + field[5] * 60 + field[6];
-
-    return NGX_OK;
+    return ngx_iot_der_time(ASN1_STRING_get0_data(time),
+                            (size_t) ASN1_STRING_length(time),
+                            ASN1_STRING_type(time) == V_ASN1_UTCTIME,
+                            tm, sec);
 }
 
 

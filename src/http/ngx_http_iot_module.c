@@ -356,9 +356,8 @@ ngx_http_iot_operations(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
 /*
  * nginx's own setters name the value that they refuse, but not the directive
- * nor what it expects
+ * nor what it expects.
  */
-
 static char *
 ngx_http_iot_set_registries(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {

@@ -80,6 +80,7 @@ static void ngx_iot_redis_link_flush_handler(ngx_event_t *ev);
 static void ngx_iot_redis_link_settle(ngx_iot_redis_link_t *link);
 
 static ngx_int_t ngx_iot_redis_link_read(ngx_iot_redis_link_t *link);
+static ngx_int_t ngx_iot_redis_link_recv(ngx_iot_redis_link_t *link);
 static ngx_int_t ngx_iot_redis_link_replies(ngx_iot_redis_link_t *link,
     ngx_uint_t *n);
 static ngx_int_t ngx_iot_redis_link_reply(ngx_iot_redis_link_t *link,
@@ -460,58 +461,80 @@ ngx_iot_redis_link_settle(ngx_iot_redis_link_t *link)
 static ngx_int_t
 ngx_iot_redis_link_read(ngx_iot_redis_link_t *link)
 {
-    ssize_t            n;
-    ngx_err_t          err;
-    ngx_uint_t         reads, replies;
-    ngx_connection_t  *c;
+    ngx_int_t     rc;
+    ngx_uint_t    reads, replies;
+    ngx_event_t  *rev;
 
-    static u_char  buffer[NGX_IOT_REDIS_READ_SIZE];
+    rev = link->connection->read;
 
-    c = link->connection;
+    reads = 0;
     replies = 0;
 
-    for (reads = 0; /* void */ ; reads++) {
-
+    do {
         if (ngx_iot_redis_link_replies(link, &replies) != NGX_OK) {
             return NGX_DONE;
         }
 
         if (replies == NGX_IOT_REDIS_REPLIES_MAX
-            || reads == NGX_IOT_REDIS_READS_MAX)
+            || reads++ == NGX_IOT_REDIS_READS_MAX)
         {
-            ngx_post_event(c->read, &ngx_posted_next_events);
+            ngx_post_event(rev, &ngx_posted_next_events);
             return NGX_OK;
         }
 
-        if (!c->read->ready) {
-            break;
-        }
+        rc = ngx_iot_redis_link_recv(link);
 
-        n = c->recv(c, buffer, NGX_IOT_REDIS_READ_SIZE);
-        err = ngx_socket_errno;
+    } while (rc == NGX_OK);
 
-        if (n == NGX_AGAIN) {
-            break;
-        }
-
-        if (n == 0) {
-            ngx_iot_redis_link_break(link, 0, "redis closed the connection");
-            return NGX_DONE;
-        }
-
-        if (n < 0) {
-            ngx_iot_redis_link_break(link, err, "recv() failed");
-            return NGX_DONE;
-        }
-
-        if (ngx_iot_resp_feed(link->resp, buffer, n) != NGX_OK) {
-            ngx_iot_redis_link_break(link, 0, NULL);
-            return NGX_DONE;
-        }
+    if (rc == NGX_DONE) {
+        return NGX_DONE;
     }
 
-    if (ngx_handle_read_event(c->read, 0) != NGX_OK) {
+    if (ngx_handle_read_event(rev, 0) != NGX_OK) {
         ngx_iot_redis_link_break(link, 0, "no read event");
+        return NGX_DONE;
+    }
+
+    return NGX_OK;
+}
+
+
+/* NGX_OK: the parser got bytes; NGX_AGAIN: none are there; NGX_DONE: broken */
+static ngx_int_t
+ngx_iot_redis_link_recv(ngx_iot_redis_link_t *link)
+{
+    ssize_t            n;
+    ngx_err_t          err;
+    ngx_connection_t  *c;
+
+    /* the parser copies: one for all links of the worker */
+    static u_char  buffer[NGX_IOT_REDIS_READ_SIZE];
+
+    c = link->connection;
+
+    if (!c->read->ready) {
+        return NGX_AGAIN;
+    }
+
+    n = c->recv(c, buffer, NGX_IOT_REDIS_READ_SIZE);
+    err = ngx_socket_errno;
+
+    if (n == NGX_AGAIN) {
+        return NGX_AGAIN;
+    }
+
+    if (n == 0) {
+        ngx_iot_redis_link_break(link, 0, "redis closed the connection");
+        return NGX_DONE;
+    }
+
+    if (n < 0) {
+        ngx_iot_redis_link_break(link, err, "recv() failed");
+        return NGX_DONE;
+    }
+
+    if (ngx_iot_resp_feed(link->resp, buffer, n) != NGX_OK) {
+        ngx_iot_redis_link_break(link, 0, NULL);
         return NGX_DONE;
     }
 

@@ -7,6 +7,7 @@
 
 #include "ngx_iot_store.h"
 #include "ngx_iot_id.h"
+#include "ngx_iot_pem.h"
 #include "ngx_iot_scripts.h"
 #include "ngx_iot_shard.h"
 
@@ -493,7 +494,7 @@ ngx_iot_store_encoding(const ngx_iot_store_t *store,
 
     text = &certificate->pem;
 
-    if (ngx_iot_certificate_pem(store->pool, &certificate->der, &pem)
+    if (ngx_iot_pem_write(store->pool, &certificate->der, &pem)
         != NGX_OK)
     {
         return NGX_ERROR;
@@ -597,11 +598,11 @@ ngx_iot_store_pem(const ngx_iot_store_t *store, u_char encoding,
         return ngx_iot_store_copy(store, pem, data->data, data->len);
 
     case NGX_IOT_STORE_PEM:
-        return ngx_iot_certificate_pem(store->pool, data, pem);
+        return ngx_iot_pem_write(store->pool, data, pem);
 
     case NGX_IOT_STORE_PEM_OPEN:
 
-        if (ngx_iot_certificate_pem(store->pool, data, pem) != NGX_OK) {
+        if (ngx_iot_pem_write(store->pool, data, pem) != NGX_OK) {
             return NGX_ERROR;
         }
 

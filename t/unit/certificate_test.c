@@ -11,6 +11,7 @@
 
 #include "unit.h"
 #include "ngx_iot_certificate.h"
+#include "ngx_iot_pem.h"
 
 
 #define OK        NGX_IOT_REASON_MAX
@@ -160,9 +161,10 @@ test_shapes(void)
         { "-----BEGIN  \t \n" PEM, OK, "a line with dashes and BEGIN alone" },
         { "-----BEGIN CERTIFICATE-----  \t\n" BODY
           "-----END CERTIFICATE----- \n", OK, "blanks at the ends of lines" },
-        { BEGIN " \t" BODY_1 "\n \n" BODY_2 "\f\v" BODY_3 "= \n" END, OK,
+        { BEGIN " \t" BODY_1 "  " BODY_2 "\f\v" BODY_3 " =\t\n" END, OK,
           "white space inside" },
         { BEGIN "\n" BODY END, OK, "an empty line before the base64" },
+        { BEGIN BODY " \n\n" END, OK, "empty lines behind the base64" },
         { PEM block("PUBLIC KEY", "MCo=\n"), OK, "a public key behind" },
         { block("DH PARAMETERS", "MCo=\n") PEM, OK, "DH parameters before" },
         { block("CERTIFICATE REQUEST", "MCo=\n") PEM, OK, "a CSR before" },
@@ -170,6 +172,7 @@ test_shapes(void)
           "a public key that does not end" },
         { "the private key is kept elsewhere\n" PEM, OK,
           "a text on private keys" },
+        { block("PRIVATE USE KEY", "MCo=\n") PEM, OK, "a key for private use" },
         { "-----BEGIN-----\nPRIVATE KEY\n" PEM, OK,
           "a text on private keys in the next line" },
 
@@ -214,10 +217,16 @@ test_shapes(void)
           NGX_IOT_REASON_CERTIFICATE_NO_PEM, "four dashes" },
         { "------BEGIN CERTIFICATE-----\n" BODY END,
           NGX_IOT_REASON_CERTIFICATE_BAD_PEM, "six dashes before BEGIN" },
-        { " " BEGIN BODY " -----END CERTIFICATE-----",
-          NGX_IOT_REASON_CERTIFICATE_NO_PEM, "not in the first column" },
-        { "\xef\xbb\xbf" BEGIN BODY " -----END CERTIFICATE-----",
-          NGX_IOT_REASON_CERTIFICATE_NO_PEM, "a byte order mark before it" },
+        { " " BEGIN BODY " " END, NGX_IOT_REASON_CERTIFICATE_BAD_PEM,
+          "not in the first column" },
+        { BEGIN BODY " " END, NGX_IOT_REASON_CERTIFICATE_BAD_PEM,
+          "END not in the first column" },
+        { "\xef\xbb\xbf" PEM, NGX_IOT_REASON_CERTIFICATE_BAD_PEM,
+          "a byte order mark before it" },
+        { "a text: " BEGIN BODY END PEM, NGX_IOT_REASON_CERTIFICATE_BAD_PEM,
+          "another one within a line of text" },
+        { "-----BEGIN X----- -----BEGIN CERTIFICATE-----\n" PEM,
+          NGX_IOT_REASON_CERTIFICATE_BAD_PEM, "two BEGINs in a line" },
 
         { PEM PEM, NGX_IOT_REASON_CERTIFICATE_SEVERAL_PEM, "two" },
         { PEM "text\n" BEGIN, NGX_IOT_REASON_CERTIFICATE_SEVERAL_PEM,
@@ -251,6 +260,10 @@ test_shapes(void)
         { BEGIN END, NGX_IOT_REASON_CERTIFICATE_BAD_PEM, "empty" },
         { BEGIN "\n \n" END, NGX_IOT_REASON_CERTIFICATE_BAD_PEM, "blank" },
 
+        { BEGIN BODY_1 "\n" BODY_2 BODY_3 "=\n" END,
+          NGX_IOT_REASON_CERTIFICATE_BAD_BASE64, "an empty line inside" },
+        { BEGIN BODY_1 " \t\n" BODY_2 BODY_3 "=\n" END,
+          NGX_IOT_REASON_CERTIFICATE_BAD_BASE64, "a blank line inside" },
         { BEGIN "-----\n" BODY END, NGX_IOT_REASON_CERTIFICATE_BAD_BASE64,
           "dashes inside" },
         { BEGIN "Proc-Type: 4,ENCRYPTED\n\n" BODY END,
@@ -384,11 +397,12 @@ test_private_key_first(void)
 static void
 test_base64(void)
 {
-    char         text[256];
-    ngx_int_t    rc;
-    ngx_str_t    pem, der;
-    ngx_uint_t   i;
-    ngx_pool_t  *pool;
+    char             text[256];
+    ngx_int_t        rc;
+    ngx_str_t        pem, der;
+    ngx_uint_t       i;
+    ngx_pool_t      *pool;
+    ngx_iot_error_t  err;
 
     static struct {
         const char  *base64;
@@ -437,7 +451,7 @@ test_base64(void)
         pool = unit_pool();
         pem = unit_copy(pool, text, ngx_strlen(text));
 
-        rc = ngx_iot_certificate_der(pool, &pem, &der);
+        rc = ngx_iot_pem_read(pool, &pem, &der, &err);
 
         if (cases[i].want == NULL) {
             unit_is_int(rc, NGX_DECLINED, "base64 %lu is refused",
@@ -532,12 +546,13 @@ test_policy(void)
 static void
 test_round_trip(void)
 {
-    BIO         *bio;
-    char        *data;
-    u_char       bytes[4096];
-    ngx_str_t    der, pem, again, want;
-    ngx_uint_t   len, wrong;
-    ngx_pool_t  *pool;
+    BIO             *bio;
+    char            *data;
+    u_char           bytes[4096];
+    ngx_str_t        der, pem, again, want;
+    ngx_uint_t       len, wrong;
+    ngx_pool_t      *pool;
+    ngx_iot_error_t  err;
 
     for (len = 0; len < sizeof(bytes); len++) {
         bytes[len] = (u_char) (len * 151 + (len >> 8));
@@ -554,10 +569,10 @@ test_round_trip(void)
         want.len = BIO_get_mem_data(bio, &data);
         want.data = (u_char *) data;
 
-        if (ngx_iot_certificate_pem(pool, &der, &pem) != NGX_OK
+        if (ngx_iot_pem_write(pool, &der, &pem) != NGX_OK
             || pem.len != want.len
             || ngx_memcmp(pem.data, want.data, pem.len) != 0
-            || ngx_iot_certificate_der(pool, &pem, &again) != NGX_OK
+            || ngx_iot_pem_read(pool, &pem, &again, &err) != NGX_OK
             || again.len != der.len
             || ngx_memcmp(again.data, der.data, der.len) != 0)
         {
@@ -575,17 +590,18 @@ test_round_trip(void)
 static void
 test_pem_and_der(void)
 {
-    BIO            *bio;
-    char           *data;
-    X509           *x509;
-    ngx_str_t       der, pem, text;
-    ngx_pool_t     *pool;
-    const u_char   *p;
+    BIO             *bio;
+    char            *data;
+    X509            *x509;
+    ngx_str_t        der, pem, text;
+    ngx_pool_t      *pool;
+    const u_char    *p;
+    ngx_iot_error_t  err;
 
     pool = unit_pool();
     text = unit_str(pool, "text\r\n" PEM "text");
 
-    unit_is_int(ngx_iot_certificate_der(pool, &text, &der), NGX_OK,
+    unit_is_int(ngx_iot_pem_read(pool, &text, &der, &err), NGX_OK,
                 "the DER inside of a text");
 
     p = der.data;
@@ -599,18 +615,18 @@ test_pem_and_der(void)
     text = unit_copy(pool, data, pem.len);
     BIO_free(bio);
 
-    unit_is_int(ngx_iot_certificate_pem(pool, &der, &pem), NGX_OK,
+    unit_is_int(ngx_iot_pem_write(pool, &der, &pem), NGX_OK,
                 "the PEM of a certificate");
     unit_is_mem(&pem, text.data, text.len,
                 "is that of PEM_write_bio_X509()");
     unit_is_str(&pem, PEM, "and that which was read");
 
     text = unit_str(pool, PEM PEM);
-    unit_is_int(ngx_iot_certificate_der(pool, &text, &der), NGX_DECLINED,
+    unit_is_int(ngx_iot_pem_read(pool, &text, &der, &err), NGX_DECLINED,
                 "the DER inside of two");
 
     ngx_str_null(&text);
-    unit_is_int(ngx_iot_certificate_der(pool, &text, &der), NGX_DECLINED,
+    unit_is_int(ngx_iot_pem_read(pool, &text, &der, &err), NGX_DECLINED,
                 "the DER inside of nothing");
 }
 
@@ -688,7 +704,7 @@ test_no_memory(void)
     unit_ok(n > 1 && rc == NGX_OK, "then there is enough");
 
     unit_fail_alloc(1);
-    unit_is_int(ngx_iot_certificate_pem(pool, &text, &pem), NGX_ERROR,
+    unit_is_int(ngx_iot_pem_write(pool, &text, &pem), NGX_ERROR,
                 "no memory for a PEM");
 
     /* a refusal stays one, without its words */
