@@ -149,6 +149,7 @@ ngx_iot_operation_not_found(ngx_iot_call_t *call)
     ngx_iot_error(&call->error, OPERATION_NOT_FOUND,
                   "there is no operation of that id");
 
-    ngx_str_set(&call->error.resource_type, "yandex.cloud.operation.Operation");
+    ngx_str_set(&call->error.resource_type,
+                "yandex.cloud.operation.Operation");
     call->error.resource_name = call->operation_id;
 }

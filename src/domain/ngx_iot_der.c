@@ -15,12 +15,25 @@
 #define NGX_IOT_DER_CLASS          0xc0
 #define NGX_IOT_DER_UNIVERSAL      0x00
 #define NGX_IOT_DER_LONG_TAG       0x1f
+#define NGX_IOT_DER_BOOLEAN        0x01
+#define NGX_IOT_DER_BIT_STRING     0x03
+#define NGX_IOT_DER_OBJECT         0x06
+#define NGX_IOT_DER_UTF8_STRING    0x0c
+#define NGX_IOT_DER_PRINTABLE      0x13
+#define NGX_IOT_DER_IA5_STRING     0x16
 #define NGX_IOT_DER_SEQUENCE       0x10
 #define NGX_IOT_DER_SET            0x11
 
 
 static ngx_uint_t ngx_iot_der_elements(const u_char *p, const u_char *end,
     ngx_uint_t depth);
+static ngx_uint_t ngx_iot_der_contents(ngx_uint_t tag, const u_char *p,
+    size_t len);
+static ngx_uint_t ngx_iot_der_plain_pair(const u_char *p, const u_char *end);
+static ngx_uint_t ngx_iot_der_object(const u_char *p, size_t len);
+static ngx_uint_t ngx_iot_der_ascii(const u_char *p, size_t len);
+static const u_char *ngx_iot_der_enter(const u_char *p, const u_char *end,
+    u_char identifier, size_t *len);
 static const u_char *ngx_iot_der_length(const u_char *p, const u_char *end,
     size_t *len);
 static ngx_int_t ngx_iot_der_time_fields(const ngx_int_t *field,
@@ -66,7 +79,9 @@ ngx_iot_der_elements(const u_char *p, const u_char *end, ngx_uint_t depth)
             return 0;
         }
 
-        if (constructed && !ngx_iot_der_elements(p, p + len, depth + 1)) {
+        if (constructed ? !ngx_iot_der_elements(p, p + len, depth + 1)
+                        : !ngx_iot_der_contents(tag, p, len))
+        {
             return 0;
         }
 
@@ -74,6 +89,157 @@ ngx_iot_der_elements(const u_char *p, const u_char *end, ngx_uint_t depth)
     }
 
     return 1;
+}
+
+
+/* X.690, sections 11.1 and 11.2: TRUE is 0xff, unused bits are zero */
+static ngx_uint_t
+ngx_iot_der_contents(ngx_uint_t tag, const u_char *p, size_t len)
+{
+    switch (tag) {
+
+    case NGX_IOT_DER_BOOLEAN:
+        return len == 1 && (*p == 0 || *p == 0xff);
+
+    case NGX_IOT_DER_BIT_STRING:
+
+        if (len == 0 || *p > 7) {
+            return 0;
+        }
+
+        return *p == 0 || (len > 1 && (p[len - 1] & ((1 << *p) - 1)) == 0);
+
+    default:
+        return 1;
+    }
+}
+
+
+ngx_uint_t
+ngx_iot_der_plain_name(const u_char *p, size_t len)
+{
+    size_t         size;
+    const u_char  *end, *set;
+
+    end = p + len;
+
+    p = ngx_iot_der_enter(p, end,
+                          NGX_IOT_DER_SEQUENCE|NGX_IOT_DER_CONSTRUCTED, &size);
+
+    if (p == NULL || p + size != end) {
+        return 0;
+    }
+
+    while (p < end) {
+        p = ngx_iot_der_enter(p, end, NGX_IOT_DER_SET|NGX_IOT_DER_CONSTRUCTED,
+                              &size);
+
+        if (p == NULL || size == 0) {
+            return 0;
+        }
+
+        for (set = p + size; p < set; p += size) {
+            p = ngx_iot_der_enter(p, set,
+                                  NGX_IOT_DER_SEQUENCE|NGX_IOT_DER_CONSTRUCTED,
+                                  &size);
+
+            if (p == NULL || !ngx_iot_der_plain_pair(p, p + size)) {
+                return 0;
+            }
+        }
+    }
+
+    return 1;
+}
+
+
+/* AttributeTypeAndValue */
+static ngx_uint_t
+ngx_iot_der_plain_pair(const u_char *p, const u_char *end)
+{
+    u_char  identifier;
+    size_t  len;
+
+    p = ngx_iot_der_enter(p, end, NGX_IOT_DER_OBJECT, &len);
+
+    if (p == NULL || !ngx_iot_der_object(p, len)) {
+        return 0;
+    }
+
+    p += len;
+
+    if (p == end) {
+        return 0;
+    }
+
+    identifier = *p;
+
+    p = ngx_iot_der_enter(p, end, identifier, &len);
+
+    if (p == NULL || p + len != end) {
+        return 0;
+    }
+
+    switch (identifier) {
+
+    case NGX_IOT_DER_PRINTABLE:
+    case NGX_IOT_DER_IA5_STRING:
+    case NGX_IOT_DER_UTF8_STRING:
+        return ngx_iot_der_ascii(p, len);
+
+    default:
+        return 0;
+    }
+}
+
+
+/* X.690, section 8.19: numbers of seven bits an octet, none starts by 0x80 */
+static ngx_uint_t
+ngx_iot_der_object(const u_char *p, size_t len)
+{
+    size_t      i;
+    ngx_uint_t  first;
+
+    first = 1;
+
+    for (i = 0; i < len; i++) {
+
+        if (first && p[i] == 0x80) {
+            return 0;
+        }
+
+        first = (p[i] < 0x80);
+    }
+
+    return len && first;
+}
+
+
+static ngx_uint_t
+ngx_iot_der_ascii(const u_char *p, size_t len)
+{
+    size_t  i;
+
+    for (i = 0; i < len; i++) {
+        if (p[i] >= 0x80) {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
+/* the contents of the element at p; NULL: it has another identifier */
+static const u_char *
+ngx_iot_der_enter(const u_char *p, const u_char *end, u_char identifier,
+    size_t *len)
+{
+    if (p == end || *p != identifier) {
+        return NULL;
+    }
+
+    return ngx_iot_der_length(p + 1, end, len);
 }
 
 

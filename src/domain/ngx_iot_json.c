@@ -6,6 +6,7 @@
 
 
 #include "ngx_iot_json.h"
+#include "ngx_iot_utf8.h"
 
 #include <yajl/yajl_parse.h>
 
@@ -163,9 +164,17 @@ ngx_iot_json_check(const ngx_str_t *text, ngx_iot_error_t *err)
 
     while (p < last) {
 
+        if (string) {
+            p = ngx_iot_utf8_plain(p, last);
+
+            if (p == last) {
+                break;
+            }
+        }
+
         if (*p >= 0x80) {
 
-            if (ngx_iot_json_out_utf8(&p, last) != NGX_OK) {
+            if (ngx_iot_utf8_next(&p, last) != NGX_OK) {
                 ngx_iot_field_error(err, INVALID_JSON, "body",
                                     "the body is not valid UTF-8");
                 return NGX_DECLINED;

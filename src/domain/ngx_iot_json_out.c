@@ -7,6 +7,7 @@
 
 #include "ngx_iot_json_out.h"
 #include "ngx_iot_time.h"
+#include "ngx_iot_utf8.h"
 
 
 static void ngx_iot_json_out_begin(ngx_iot_json_out_t *out, const char *key);
@@ -204,60 +205,6 @@ ngx_iot_json_out_pair(ngx_iot_json_out_t *out, const ngx_str_t *key,
 }
 
 
-/*
- * The Unicode Standard, table 3-7: only the second byte of a sequence has a
- * range of its own, which keeps out overlong forms, surrogates and all that is
- * past U+10FFFF.
- */
-ngx_int_t
-ngx_iot_json_out_utf8(const u_char **pos, const u_char *last)
-{
-    u_char         ch, low, high;
-    ngx_uint_t     n;
-    const u_char  *p;
-
-    p = *pos;
-    ch = *p++;
-
-    if (ch <= 0x7f) {
-        n = 0;
-
-    } else if (ch >= 0xc2 && ch <= 0xdf) {
-        n = 1;
-
-    } else if (ch >= 0xe0 && ch <= 0xef) {
-        n = 2;
-
-    } else if (ch >= 0xf0 && ch <= 0xf4) {
-        n = 3;
-
-    } else {
-        *pos = p;
-        return NGX_DECLINED;
-    }
-
-    low = (ch == 0xe0) ? 0xa0 : (ch == 0xf0) ? 0x90 : 0x80;
-    high = (ch == 0xed) ? 0x9f : (ch == 0xf4) ? 0x8f : 0xbf;
-
-    while (n--) {
-
-        if (p == last || *p < low || *p > high) {
-            *pos = p;
-            return NGX_DECLINED;
-        }
-
-        p++;
-
-        low = 0x80;
-        high = 0xbf;
-    }
-
-    *pos = p;
-
-    return NGX_OK;
-}
-
-
 /* what goes before a value: the comma after the one before, and the key */
 static void
 ngx_iot_json_out_begin(ngx_iot_json_out_t *out, const char *key)
@@ -291,7 +238,13 @@ ngx_iot_json_out_quoted(ngx_iot_json_out_t *out, const ngx_str_t *value)
 
     run = p;
 
-    while (p < last) {
+    for ( ;; ) {
+        p = ngx_iot_utf8_plain(p, last);
+
+        if (p == last) {
+            break;
+        }
+
         how = ngx_iot_json_out_classes[*p];
 
         if (how == 0) {
@@ -303,7 +256,7 @@ ngx_iot_json_out_quoted(ngx_iot_json_out_t *out, const ngx_str_t *value)
 
         if (how == 'm') {
 
-            if (ngx_iot_json_out_utf8(&p, last) == NGX_OK) {
+            if (ngx_iot_utf8_next(&p, last) == NGX_OK) {
                 continue;
             }
 

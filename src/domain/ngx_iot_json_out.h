@@ -72,12 +72,4 @@ void ngx_iot_json_out_time(ngx_iot_json_out_t *out, const char *key,
 void ngx_iot_json_out_pair(ngx_iot_json_out_t *out, const ngx_str_t *key,
     const ngx_str_t *value);
 
-/*
- * Moves *pos, which is before last, over one character of UTF-8.
- * NGX_DECLINED: there is none; *pos has moved over the bytes, at least one,
- * for which Unicode puts one U+FFFD (the maximal subpart of a character).
- */
-ngx_int_t ngx_iot_json_out_utf8(const u_char **pos, const u_char *last);
-
-
 #endif /* _NGX_IOT_JSON_OUT_H_INCLUDED_ */

@@ -10,9 +10,9 @@
 
 /*
  * PEM by RFC 7468.  A block begins and ends with a line of its own that starts
- * in the first column; blanks may follow, then LF, CRLF or CR.  Between the two
- * is base64 with white space anywhere.  What is outside of a certificate's
- * block is text, and blocks of other kinds are text too.
+ * in the first column; blanks may follow, then LF, CRLF or CR.  Between the
+ * lines is base64 with white space anywhere.  What is outside of a
+ * certificate's block is text, and blocks of other kinds are text too.
  *
  * The text is handed out again, and its readers must not find in it another
  * certificate than the one that was checked here.  So it is refused where
@@ -37,7 +37,7 @@
 
 typedef struct {
     u_char      *start;
-    u_char      *last;          /* the end of the line, its LF or CR excluded */
+    u_char      *last;          /* the end of the line, without LF or CR */
     ngx_uint_t   begin;         /* unsigned  begin:1; or else END */
     ngx_uint_t   whole;         /* unsigned  whole:1; alone on its line */
     ngx_str_t    label;         /* or what stands in its place */
@@ -191,7 +191,8 @@ ngx_iot_pem_write(ngx_pool_t *pool, const ngx_str_t *der,
     u_char     *p;
     ngx_str_t   src, dst;
 
-    static const ngx_str_t  begin = ngx_string("-----BEGIN CERTIFICATE-----\n");
+    static const ngx_str_t  begin =
+                                   ngx_string("-----BEGIN CERTIFICATE-----\n");
     static const ngx_str_t  end = ngx_string("-----END CERTIFICATE-----\n");
 
     src.len = NGX_IOT_PEM_LINE_LEN;

@@ -61,9 +61,9 @@ typedef struct {
     ASN1_INTEGER              *version;
     ASN1_INTEGER              *serial;
     X509_ALGOR                *signature;
-    X509_NAME                 *issuer;
+    ASN1_STRING               *issuer;
     X509_VAL                  *validity;
-    X509_NAME                 *subject;
+    ASN1_STRING               *subject;
     ngx_iot_x509_key_t        *key;
     ASN1_BIT_STRING           *issuer_uid;
     ASN1_BIT_STRING           *subject_uid;
@@ -97,9 +97,9 @@ ASN1_SEQUENCE(ngx_iot_x509_tbs_t) = {
     ASN1_EXP_OPT(ngx_iot_x509_tbs_t, version, ASN1_INTEGER, 0),
     ASN1_SIMPLE(ngx_iot_x509_tbs_t, serial, ASN1_INTEGER),
     ASN1_SIMPLE(ngx_iot_x509_tbs_t, signature, X509_ALGOR),
-    ASN1_SIMPLE(ngx_iot_x509_tbs_t, issuer, X509_NAME),
+    ASN1_SIMPLE(ngx_iot_x509_tbs_t, issuer, ASN1_SEQUENCE),
     ASN1_SIMPLE(ngx_iot_x509_tbs_t, validity, X509_VAL),
-    ASN1_SIMPLE(ngx_iot_x509_tbs_t, subject, X509_NAME),
+    ASN1_SIMPLE(ngx_iot_x509_tbs_t, subject, ASN1_SEQUENCE),
     ASN1_SIMPLE(ngx_iot_x509_tbs_t, key, ngx_iot_x509_key_t),
     ASN1_IMP_OPT(ngx_iot_x509_tbs_t, issuer_uid, ASN1_BIT_STRING, 1),
     ASN1_IMP_OPT(ngx_iot_x509_tbs_t, subject_uid, ASN1_BIT_STRING, 2),
@@ -138,8 +138,9 @@ typedef struct {
 
 static ngx_int_t ngx_iot_x509_check_decoded(ngx_iot_x509_check_t *check,
     const ngx_iot_x509_t *x509, const ngx_str_t *der, size_t len);
-static ngx_uint_t ngx_iot_x509_encodes_to(const ngx_iot_x509_t *x509,
+static ngx_uint_t ngx_iot_x509_uids_strict(const ngx_iot_x509_t *x509,
     const u_char *data, size_t len);
+static ngx_uint_t ngx_iot_x509_name_valid(const ASN1_STRING *name);
 static ngx_uint_t ngx_iot_x509_version_known(const ASN1_INTEGER *version);
 static ngx_int_t ngx_iot_x509_check_key(ngx_iot_x509_check_t *check,
     const ngx_iot_x509_key_t *key);
@@ -292,17 +293,21 @@ ngx_iot_x509_check_decoded(ngx_iot_x509_check_t *check,
 {
     ngx_int_t  rc;
 
-    /*
-     * Encoding again proves DER only for what was taken apart: a name keeps
-     * its bytes, and so do the parameters of an algorithm.
-     */
-
-    if (!ngx_iot_x509_encodes_to(x509, der->data, len)
-        || !ngx_iot_der_strict(der->data, len))
+    if (!ngx_iot_der_strict(der->data, len)
+        || !ngx_iot_x509_uids_strict(x509, der->data, len))
     {
         ngx_iot_error(check->err, CERTIFICATE_BAD_DER,
                       "the certificate is encoded in BER, only DER is "
                       "accepted");
+        return ngx_iot_x509_refusal(check);
+    }
+
+    if (!ngx_iot_x509_name_valid(x509->tbs->issuer)
+        || !ngx_iot_x509_name_valid(x509->tbs->subject))
+    {
+        ngx_iot_error(check->err, CERTIFICATE_BAD_DER,
+                      "the issuer or the subject of the certificate is "
+                      "damaged");
         return ngx_iot_x509_refusal(check);
     }
 
@@ -327,13 +332,21 @@ ngx_iot_x509_check_decoded(ngx_iot_x509_check_t *check,
 }
 
 
+/*
+ * The unique ids are bit strings whose tags do not say so; by encoding them
+ * again their unused bits are compared.  Hardly a certificate has them.
+ */
 static ngx_uint_t
-ngx_iot_x509_encodes_to(const ngx_iot_x509_t *x509, const u_char *data,
+ngx_iot_x509_uids_strict(const ngx_iot_x509_t *x509, const u_char *data,
     size_t len)
 {
     int         n;
     u_char     *again;
     ngx_uint_t  same;
+
+    if (x509->tbs->issuer_uid == NULL && x509->tbs->subject_uid == NULL) {
+        return 1;
+    }
 
     again = NULL;
 
@@ -345,6 +358,31 @@ ngx_iot_x509_encodes_to(const ngx_iot_x509_t *x509, const u_char *data,
     OPENSSL_free(again);
 
     return same;
+}
+
+
+/*
+ * X509_NAME would cost a quarter of the whole check, nearly all of it for a
+ * canonical form that nobody here asks for.
+ */
+static ngx_uint_t
+ngx_iot_x509_name_valid(const ASN1_STRING *name)
+{
+    size_t         len;
+    X509_NAME     *decoded;
+    const u_char  *p;
+
+    p = ASN1_STRING_get0_data(name);
+    len = (size_t) ASN1_STRING_length(name);
+
+    if (ngx_iot_der_plain_name(p, len)) {
+        return 1;
+    }
+
+    decoded = d2i_X509_NAME(NULL, &p, (long) len);
+    X509_NAME_free(decoded);
+
+    return decoded != NULL;
 }
 
 

@@ -123,7 +123,9 @@ ngx_http_iot_header_filter(ngx_http_request_t *r)
         return NGX_ERROR;
     }
 
-    if (ngx_http_iot_raised(r, ctx) && ngx_http_iot_replace(r, ctx) != NGX_OK) {
+    if (ngx_http_iot_raised(r, ctx)
+        && ngx_http_iot_replace(r, ctx) != NGX_OK)
+    {
         return NGX_ERROR;
     }
 

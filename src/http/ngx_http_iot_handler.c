@@ -10,8 +10,8 @@
 #include <openssl/rand.h>
 
 
-/* random bytes are drawn for so many ids at once */
-#define NGX_HTTP_IOT_RANDOM_IDS  64
+/* bytes that the generator is asked for at once; RAND_bytes() costs a call */
+#define NGX_HTTP_IOT_RANDOM_SIZE  1024
 
 
 static ngx_int_t ngx_http_iot_admit(ngx_http_request_t *r,
@@ -22,7 +22,6 @@ static ngx_int_t ngx_http_iot_no_route(ngx_http_request_t *r,
     ngx_http_iot_ctx_t *ctx);
 static ngx_int_t ngx_http_iot_allow(ngx_http_request_t *r, ngx_uint_t verbs);
 static ngx_uint_t ngx_http_iot_grpc(ngx_http_request_t *r);
-static ngx_int_t ngx_http_iot_random(u_char *random, ngx_log_t *log);
 static void ngx_http_iot_body_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_iot_body_ready(ngx_http_request_t *r,
     ngx_http_iot_ctx_t *ctx);
@@ -164,7 +163,9 @@ ngx_http_iot_call_init(ngx_http_request_t *r, ngx_http_iot_ctx_t *ctx)
     call->store.log = r->connection->log;
     call->store.key_prefix = *ngx_iot_redis_conf_key_prefix(ilcf->store);
 
-    if (ngx_http_iot_random(call->random, r->connection->log) != NGX_OK) {
+    if (ngx_http_iot_random(call->random, NGX_IOT_ID_RANDOM_LEN, call->log)
+        != NGX_OK)
+    {
         return NGX_ERROR;
     }
 
@@ -254,26 +255,26 @@ ngx_http_iot_grpc(ngx_http_request_t *r)
 }
 
 
-/* one call to the generator serves many ids; each byte is given out once */
-static ngx_int_t
-ngx_http_iot_random(u_char *random, ngx_log_t *log)
+/* each byte is given out once */
+ngx_int_t
+ngx_http_iot_random(u_char *random, size_t len, ngx_log_t *log)
 {
-    static u_char      pool[NGX_HTTP_IOT_RANDOM_IDS * NGX_IOT_ID_RANDOM_LEN];
-    static ngx_uint_t  left;
+    static u_char  pool[NGX_HTTP_IOT_RANDOM_SIZE];
+    static size_t  left;
 
-    if (left == 0) {
+    if (left < len) {
         if (RAND_bytes(pool, sizeof(pool)) != 1) {
-            ngx_ssl_error(NGX_LOG_ALERT, log, 0, "RAND_bytes() failed");
+            ngx_log_error(NGX_LOG_ALERT, log, 0, "RAND_bytes() failed");
             return NGX_ERROR;
         }
 
-        left = NGX_HTTP_IOT_RANDOM_IDS;
+        left = sizeof(pool);
     }
 
-    left--;
+    left -= len;
 
-    ngx_memcpy(random, &pool[left * NGX_IOT_ID_RANDOM_LEN],
-               NGX_IOT_ID_RANDOM_LEN);
+    ngx_memcpy(random, &pool[left], len);
+    ngx_explicit_memzero(&pool[left], len);
 
     return NGX_OK;
 }

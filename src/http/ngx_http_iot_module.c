@@ -270,7 +270,8 @@ ngx_http_iot_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_sec_value(conf->retention, prev->retention,
                              30 * 24 * 60 * 60);
     ngx_conf_merge_bitmask_value(conf->accept, prev->accept,
-                                 NGX_CONF_BITMASK_SET|NGX_HTTP_IOT_ACCEPT_NONE);
+                                 (NGX_CONF_BITMASK_SET
+                                  |NGX_HTTP_IOT_ACCEPT_NONE));
 
     settings = &conf->settings;
 
@@ -387,8 +388,9 @@ ngx_http_iot_set_accept(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     rv = ngx_conf_set_bitmask_slot(cf, cmd, conf);
 
-    return (rv == NGX_CONF_ERROR) ? "expects \"none\", or some of \"expired\", "
-                                    "\"not_yet_valid\" and \"weak_key\""
+    return (rv == NGX_CONF_ERROR) ? "expects \"none\", or some of "
+                                    "\"expired\", \"not_yet_valid\" and "
+                                    "\"weak_key\""
                                   : rv;
 }
 

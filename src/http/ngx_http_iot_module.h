@@ -60,7 +60,7 @@ typedef struct {
     ngx_msec_t                  sent;
     ngx_msec_t                  store_time;
 
-    ngx_uint_t                  code;       /* google.rpc.Code, once answered */
+    ngx_uint_t                  code;       /* google.rpc.Code of the answer */
     ngx_buf_t                  *page;       /* in place of nginx's own page */
 
     unsigned                    authorized:1;
@@ -93,6 +93,9 @@ ngx_http_iot_ctx_t *ngx_http_iot_ctx(ngx_http_request_t *r);
 
 /* the request's own context, made when it has none; NULL: no memory */
 ngx_http_iot_ctx_t *ngx_http_iot_ctx_create(ngx_http_request_t *r);
+
+/* len bytes, at most 1024, from OpenSSL's generator; NGX_OK or NGX_ERROR */
+ngx_int_t ngx_http_iot_random(u_char *random, size_t len, ngx_log_t *log);
 
 /* what the path of the request names among services, see the method table */
 ngx_int_t ngx_http_iot_route(ngx_http_request_t *r, ngx_uint_t services,
@@ -144,8 +147,8 @@ ngx_int_t ngx_http_iot_error_headers(ngx_http_request_t *r,
 void ngx_http_iot_json_headers(ngx_http_request_t *r, size_t len);
 
 /* key is a constant; value's bytes are not copied; NULL: no memory */
-ngx_table_elt_t *ngx_http_iot_add_header(ngx_http_request_t *r, const char *key,
-    const ngx_str_t *value);
+ngx_table_elt_t *ngx_http_iot_add_header(ngx_http_request_t *r,
+    const char *key, const ngx_str_t *value);
 
 /* $request_id; empty when there is no memory */
 ngx_str_t ngx_http_iot_request_id(ngx_http_request_t *r);

@@ -19,6 +19,8 @@ static ngx_int_t ngx_http_iot_send(ngx_http_request_t *r, ngx_uint_t status,
 static void ngx_http_iot_status_write(ngx_iot_json_out_t *out,
     const void *data);
 static ngx_uint_t ngx_http_iot_error_status(const ngx_iot_error_t *err);
+static void ngx_http_iot_make_request_id(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v);
 static ngx_uint_t ngx_http_iot_has_header(ngx_http_request_t *r,
     const char *key);
 
@@ -51,7 +53,7 @@ ngx_http_iot_send_error(ngx_http_request_t *r, ngx_http_iot_ctx_t *ctx)
 
     err = &ctx->call.error;
 
-    /* who waits for 100 Continue needs no invitation to send what is refused */
+    /* who waits for 100 Continue is not invited to send what is refused */
 
     r->expect_tested = 1;
 
@@ -250,15 +252,47 @@ ngx_http_iot_request_id(ngx_http_request_t *r)
 
     imcf = ngx_http_get_module_main_conf(r, ngx_http_iot_module);
 
-    v = ngx_http_get_indexed_variable(r, imcf->request_id);
+    v = &r->variables[imcf->request_id];
 
-    if (v == NULL || v->not_found) {
-        ngx_str_null(&id);
-        return id;
+    if (!v->valid && !v->not_found) {
+        ngx_http_iot_make_request_id(r, v);
     }
 
-    id.data = v->data;
-    id.len = v->len;
+    ngx_str_null(&id);
+
+    if (v->valid) {
+        id.data = v->data;
+        id.len = v->len;
+    }
 
     return id;
+}
+
+
+/*
+ * $request_id as nginx makes it, 16 random bytes in hex, for all who read the
+ * variable after this; but without a call of RAND_bytes() for each request.
+ */
+static void
+ngx_http_iot_make_request_id(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v)
+{
+    u_char  *id, random[16];
+
+    id = ngx_pnalloc(r->pool, 2 * sizeof(random));
+
+    if (id == NULL
+        || ngx_http_iot_random(random, sizeof(random), r->connection->log)
+           != NGX_OK)
+    {
+        return;
+    }
+
+    ngx_hex_dump(id, random, sizeof(random));
+
+    v->valid = 1;
+    v->no_cacheable = 0;
+    v->not_found = 0;
+    v->len = 2 * sizeof(random);
+    v->data = id;
 }

@@ -88,7 +88,8 @@ const ngx_str_t *ngx_iot_redis_conf_key_prefix(
  * Queues req.  With NULL returned nothing was queued and done will not be
  * called: the queue is full (*busy = 1) or there is no memory or no client
  * (*busy = 0).  Else done is called exactly once, later, never from inside
- * this function, unless the command is cancelled first.
+ * this function, unless the command is cancelled or the worker ends first.
+ * It may submit and cancel others.
  *
  * req with all it points to must stay until then: it is read again when the
  * server has lost its scripts (NOSCRIPT), and when a link broke before the

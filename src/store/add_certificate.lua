@@ -1,3 +1,6 @@
+-- Copyright (C) ngx_http_iot_module authors
+-- SPDX-License-Identifier: BSD-2-Clause
+
 -- Adds a certificate to a registry: its record, its place in the list, its
 -- SHA-1 alias, its claim, and the finished operation, all of them or none.
 --
@@ -7,7 +10,7 @@
 -- operation's record tells, and nothing is written again.
 --
 -- KEYS  1 registry      2 certificate  3 list of certificates
---       4 SHA-1 aliases 5 operation    6 list of operations  7 claim
+--       4 SHA-1 aliases 5 operation    6 list of operations 7 claim
 -- ARGV  1 registry id   2 operation id 3 createdAt, ms  4 certificate record
 --       5 list member   6 SHA-1, raw   7 SHA-256, raw   8 createdBy
 --       9 operation's life, ms
@@ -15,8 +18,8 @@
 --      11 "known" or "open": whether the registry must have a record
 --
 -- Answers OK, NO_REGISTRY, DISABLED, EXISTS and the operation that added it,
--- HELD (by another registry), NEWER (a record of a newer gateway) or TAKEN (the
--- operation id belongs to another add: the random numbers repeated).
+-- HELD (by another registry), NEWER (a record of a newer gateway) or TAKEN
+-- (the operation id belongs to another add: the random numbers repeated).
 
 local FORMAT = 1
 local ACTIVE, DISABLED = '2', '4'

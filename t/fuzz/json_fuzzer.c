@@ -8,6 +8,7 @@
 #include "unit.h"
 #include "ngx_iot_json.h"
 #include "ngx_iot_json_out.h"
+#include "ngx_iot_utf8.h"
 
 
 /*
@@ -262,7 +263,7 @@ fuzz_is_utf8(const ngx_str_t *text)
     last = text->data + text->len;
 
     while (p < last) {
-        if (ngx_iot_json_out_utf8(&p, last) != NGX_OK) {
+        if (ngx_iot_utf8_next(&p, last) != NGX_OK) {
             return 0;
         }
     }

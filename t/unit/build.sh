@@ -31,7 +31,8 @@ if "$cc" --version | grep -q clang; then
     quirks="$quirks -fno-sanitize=function"
 fi
 
-san=${SAN-"-fsanitize=address,undefined -fno-sanitize-recover=undefined $quirks"}
+san=${SAN-"-fsanitize=address,undefined -fno-sanitize-recover=undefined
+    $quirks"}
 
 flags="-g -O1 -fno-omit-frame-pointer -DNGX_DEBUG_PALLOC=1 $san $*"
 warnings="-W -Wall -Wextra -Wpointer-arith -Wno-unused-parameter -Werror"
@@ -47,7 +48,8 @@ mkdir -p "$out/core" "$out/pure"
 
 names="core/ngx_palloc core/ngx_string core/ngx_array core/ngx_list
     core/ngx_buf core/ngx_queue core/ngx_rbtree core/ngx_hash core/ngx_parse
-    core/ngx_times core/ngx_crc32 core/ngx_murmurhash core/ngx_md5 core/ngx_sha1
+    core/ngx_times core/ngx_crc32 core/ngx_murmurhash core/ngx_md5
+    core/ngx_sha1
     core/ngx_log os/unix/ngx_alloc os/unix/ngx_errno os/unix/ngx_time
     os/unix/ngx_thread_id"
 

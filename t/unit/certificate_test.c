@@ -172,7 +172,8 @@ test_shapes(void)
           "a public key that does not end" },
         { "the private key is kept elsewhere\n" PEM, OK,
           "a text on private keys" },
-        { block("PRIVATE USE KEY", "MCo=\n") PEM, OK, "a key for private use" },
+        { block("PRIVATE USE KEY", "MCo=\n") PEM, OK,
+          "a key for private use" },
         { "-----BEGIN-----\nPRIVATE KEY\n" PEM, OK,
           "a text on private keys in the next line" },
 

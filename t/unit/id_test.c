@@ -218,8 +218,8 @@ test_order(void)
 static void
 test_lower_bound(void)
 {
-    u_char      *end, buf[2][NGX_IOT_OPERATION_ID_LEN];
-    ngx_str_t    id, bound;
+    u_char     *end, buf[2][NGX_IOT_OPERATION_ID_LEN];
+    ngx_str_t   id, bound;
 
     id.data = buf[0];
     bound.data = buf[1];

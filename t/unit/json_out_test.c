@@ -8,6 +8,7 @@
 #include "unit.h"
 #include "ngx_iot_json.h"
 #include "ngx_iot_json_out.h"
+#include "ngx_iot_utf8.h"
 
 
 #define FFFD  "\xef\xbf\xbd"
@@ -281,7 +282,7 @@ test_every_character(void)
                        ? NGX_OK : NGX_DECLINED;
 
             p = buf;
-            rc = ngx_iot_json_out_utf8(&p, buf + len);
+            rc = ngx_iot_utf8_next(&p, buf + len);
 
             if (rc != expected || (rc == NGX_OK && p != buf + len)
                 || p == buf || p > buf + len)
@@ -292,7 +293,7 @@ test_every_character(void)
             if (rc == NGX_OK && len > 1) {
                 p = buf;
 
-                if (ngx_iot_json_out_utf8(&p, buf + len - 1) != NGX_DECLINED
+                if (ngx_iot_utf8_next(&p, buf + len - 1) != NGX_DECLINED
                     || p != buf + len - 1)
                 {
                     wrong++;
@@ -397,7 +398,7 @@ reads_back(ngx_str_t *text, const ngx_str_t *value)
     last = value->data + value->len;
 
     while (p < last) {
-        if (ngx_iot_json_out_utf8(&p, last) != NGX_OK) {
+        if (ngx_iot_utf8_next(&p, last) != NGX_OK) {
             return 1;
         }
     }

@@ -7,8 +7,9 @@
 
 /*
  * The promise of ngx_iot_x509_check(): what it accepts, d2i_X509() with
- * X509_get0_pubkey() accepts too.  Every call below goes through check(), which
- * tests just that, and that the error queue of OpenSSL is empty afterwards.
+ * X509_get0_pubkey() accepts too.  Every call below goes through check(),
+ * which tests just that, and that the error queue of OpenSSL is empty
+ * afterwards.
  */
 
 
@@ -614,7 +615,8 @@ test_all_curves(void)
                 (unsigned long) n);
     unit_is_int(accepted, openssl,
                 "with weak_key each curve that OpenSSL reads");
-    unit_ok(accepted > 3, "with weak_key %lu curves", (unsigned long) accepted);
+    unit_ok(accepted > 3, "with weak_key %lu curves",
+            (unsigned long) accepted);
 }
 
 
@@ -739,7 +741,8 @@ test_shapes(void)
     der = build(&parts);
     expect(&der, 0, OK, "serial 0");
 
-    parts.serial = number("7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF");
+    parts.serial =
+            number("7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF");
     der = build(&parts);
     expect(&der, 0, OK, "a serial of 25 bytes");
 

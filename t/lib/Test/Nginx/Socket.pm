@@ -393,8 +393,9 @@ sub _crashed_worker {
     return '' if !$setting{master};
 
     my $log = _read_from($server->log_file('error'), 0);
-    return $log =~ /((?:worker|cache manager) process \d+ exited on signal \d+)/
-           ? $1 : '';
+    my $process = qr/(?:worker|cache manager) process/;
+
+    return $log =~ /($process \d+ exited on signal \d+)/ ? $1 : '';
 }
 
 
