@@ -130,6 +130,12 @@ typedef struct {
 
 
 typedef struct {
+    EVP_MD                              *md;
+    EVP_MD_CTX                          *ctx;
+} ngx_iot_x509_md_t;
+
+
+typedef struct {
     int                                  nid;
     EC_GROUP                            *group;
     EC_POINT                            *point;
@@ -178,13 +184,17 @@ static ngx_int_t ngx_iot_x509_refuse_time(ngx_iot_x509_check_t *check,
 static ngx_int_t ngx_iot_x509_refusal(ngx_iot_x509_check_t *check);
 static ngx_int_t ngx_iot_x509_curve_open(ngx_iot_x509_curve_t *curve);
 static void ngx_iot_x509_curve_close(ngx_iot_x509_curve_t *curve);
-static ngx_int_t ngx_iot_x509_digest(const EVP_MD *md, const ngx_str_t *data,
-    u_char *out);
+static ngx_int_t ngx_iot_x509_md_open(ngx_iot_x509_md_t *md,
+    const char *name);
+static void ngx_iot_x509_md_close(ngx_iot_x509_md_t *md);
+static ngx_int_t ngx_iot_x509_digest(const ngx_iot_x509_md_t *md,
+    const ngx_str_t *data, u_char *out);
 
 
-static EVP_MD                *ngx_iot_x509_sha256;
-static EVP_MD                *ngx_iot_x509_sha1;
-static EVP_MD_CTX            *ngx_iot_x509_md_ctx;
+/* a context that changes its algorithm would be made anew each time */
+
+static ngx_iot_x509_md_t      ngx_iot_x509_sha256;
+static ngx_iot_x509_md_t      ngx_iot_x509_sha1;
 static BN_CTX                *ngx_iot_x509_bn_ctx;
 
 static ngx_iot_x509_curve_t   ngx_iot_x509_curves[] = {
@@ -202,13 +212,17 @@ ngx_iot_x509_init(ngx_log_t *log)
 {
     ngx_uint_t  i, ready;
 
-    ngx_iot_x509_sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
-    ngx_iot_x509_sha1 = EVP_MD_fetch(NULL, "SHA1", NULL);
-    ngx_iot_x509_md_ctx = EVP_MD_CTX_new();
+    ready = ngx_iot_x509_md_open(&ngx_iot_x509_sha256, "SHA256") == NGX_OK;
+
+    if (ngx_iot_x509_md_open(&ngx_iot_x509_sha1, "SHA1") != NGX_OK) {
+        ready = 0;
+    }
+
     ngx_iot_x509_bn_ctx = BN_CTX_new();
 
-    ready = ngx_iot_x509_sha256 && ngx_iot_x509_sha1
-            && ngx_iot_x509_md_ctx && ngx_iot_x509_bn_ctx;
+    if (ngx_iot_x509_bn_ctx == NULL) {
+        ready = 0;
+    }
 
     for (i = 0; i < NGX_IOT_X509_CURVES; i++) {
         if (ngx_iot_x509_curve_open(&ngx_iot_x509_curves[i]) != NGX_OK) {
@@ -239,14 +253,10 @@ ngx_iot_x509_done(void)
     }
 
     BN_CTX_free(ngx_iot_x509_bn_ctx);
-    EVP_MD_CTX_free(ngx_iot_x509_md_ctx);
-    EVP_MD_free(ngx_iot_x509_sha1);
-    EVP_MD_free(ngx_iot_x509_sha256);
-
     ngx_iot_x509_bn_ctx = NULL;
-    ngx_iot_x509_md_ctx = NULL;
-    ngx_iot_x509_sha1 = NULL;
-    ngx_iot_x509_sha256 = NULL;
+
+    ngx_iot_x509_md_close(&ngx_iot_x509_sha1);
+    ngx_iot_x509_md_close(&ngx_iot_x509_sha256);
 }
 
 
@@ -954,16 +964,37 @@ ngx_iot_x509_curve_close(ngx_iot_x509_curve_t *curve)
 }
 
 
+static ngx_int_t
+ngx_iot_x509_md_open(ngx_iot_x509_md_t *md, const char *name)
+{
+    md->md = EVP_MD_fetch(NULL, name, NULL);
+    md->ctx = EVP_MD_CTX_new();
+
+    return (md->md && md->ctx) ? NGX_OK : NGX_ERROR;
+}
+
+
+static void
+ngx_iot_x509_md_close(ngx_iot_x509_md_t *md)
+{
+    EVP_MD_CTX_free(md->ctx);
+    EVP_MD_free(md->md);
+
+    md->ctx = NULL;
+    md->md = NULL;
+}
+
+
 ngx_int_t
 ngx_iot_x509_fingerprints(const ngx_str_t *der,
     u_char sha256[NGX_IOT_SHA256_LEN], u_char sha1[NGX_IOT_SHA1_LEN])
 {
     ngx_int_t  rc;
 
-    rc = ngx_iot_x509_digest(ngx_iot_x509_sha256, der, sha256);
+    rc = ngx_iot_x509_digest(&ngx_iot_x509_sha256, der, sha256);
 
     if (rc == NGX_OK) {
-        rc = ngx_iot_x509_digest(ngx_iot_x509_sha1, der, sha1);
+        rc = ngx_iot_x509_digest(&ngx_iot_x509_sha1, der, sha1);
     }
 
     ERR_clear_error();
@@ -973,11 +1004,12 @@ ngx_iot_x509_fingerprints(const ngx_str_t *der,
 
 
 static ngx_int_t
-ngx_iot_x509_digest(const EVP_MD *md, const ngx_str_t *data, u_char *out)
+ngx_iot_x509_digest(const ngx_iot_x509_md_t *md, const ngx_str_t *data,
+    u_char *out)
 {
-    if (!EVP_DigestInit_ex2(ngx_iot_x509_md_ctx, md, NULL)
-        || !EVP_DigestUpdate(ngx_iot_x509_md_ctx, data->data, data->len)
-        || !EVP_DigestFinal_ex(ngx_iot_x509_md_ctx, out, NULL))
+    if (!EVP_DigestInit_ex2(md->ctx, md->md, NULL)
+        || !EVP_DigestUpdate(md->ctx, data->data, data->len)
+        || !EVP_DigestFinal_ex(md->ctx, out, NULL))
     {
         return NGX_ERROR;
     }

@@ -11,11 +11,15 @@ use strict;
 use warnings;
 
 use Cwd qw(abs_path);
+use Digest::SHA qw(sha256_hex);
+use File::Path ();
 use File::Temp;
 use IO::Socket::INET;
 use IO::Socket::UNIX;
 use JSON::PP;
+use MIME::Base64 qw(decode_base64 encode_base64);
 use POSIX ();
+use Socket qw(IPPROTO_TCP TCP_NODELAY);
 use Time::HiRes qw(sleep time);
 
 use base 'Exporter';
@@ -23,6 +27,7 @@ our @EXPORT = qw(
     redis redis_address redis_start redis_stop create_registry
     certificate private_key json body add_certificate read_json
     http_config wait_until free_port
+    der pem dated utc_time gateway answer converse transcript
 );
 
 my $owner = $$;
@@ -57,6 +62,8 @@ sub redis_start {
             or POSIX::_exit(127);
     }
 
+    keep($redis_pid);
+
     wait_until(sub { eval { redis('PING') eq 'PONG' } })
         or die "redis-server did not start, see $dir/redis.log";
 
@@ -71,6 +78,43 @@ sub redis_stop {
     kill $signal || 'TERM', $redis_pid;
     waitpid $redis_pid, 0;
     undef $redis_pid;
+    keep(0);
+}
+
+# A test that is killed leaves nothing behind either: a process of its own is
+# told who our Redis is, and cleans up when we are gone.
+
+my $keeper;
+
+sub keep {
+    my ($pid) = @_;
+
+    $keeper ||= start_keeper();
+    syswrite $keeper, "$pid\n";
+}
+
+sub start_keeper {
+    pipe my $read, my $write or die "pipe: $!";
+
+    my $pid = fork() // die "fork: $!";
+
+    return $write if $pid;
+
+    close $write;
+    open STDIN, '<', '/dev/null';
+    open STDOUT, '>', '/dev/null';
+    open STDERR, '>', '/dev/null';
+    $SIG{$_} = 'IGNORE' for qw(HUP INT TERM);
+
+    my $redis = 0;
+
+    while (my $line = <$read>) {
+        $redis = $line + 0;
+    }
+
+    kill 'KILL', $redis if $redis;
+    File::Path::remove_tree("$dir");
+    POSIX::_exit(0);
 }
 
 # One command, binary safe; dies with the text of an error reply.
@@ -172,6 +216,34 @@ sub make {
                            key => slurp("$name.key") };
 }
 
+# The signature of a certificate is not looked at: trust is by registration.
+# So a test may change what it likes in the DER.
+
+sub der {
+    my ($pem) = @_;
+
+    my ($base64) = $pem =~ /-----BEGIN CERTIFICATE-----(.*?)-----END/s;
+    return decode_base64($base64);
+}
+
+sub pem {
+    my ($der) = @_;
+
+    return "-----BEGIN CERTIFICATE-----\n"
+        . encode_base64($der) =~ s/\n//gr =~ s/(.{1,64})/$1\n/gr
+        . "-----END CERTIFICATE-----\n";
+}
+
+# the certificate with another validity; times as utc_time() gives them
+
+sub dated {
+    my ($pem, @times) = @_;
+
+    return pem(der($pem) =~ s/\x17\x0d\K\d{12}Z/shift @times/ger);
+}
+
+sub utc_time { return POSIX::strftime('%y%m%d%H%M%SZ', gmtime(shift)) }
+
 sub slurp {
     my ($name) = @_;
 
@@ -184,7 +256,12 @@ sub slurp {
 
 sub json { return JSON::PP->new->canonical->encode($_[0]) }
 
-sub body { return json({ certificateData => $_[0] }) }
+my %sent;
+
+sub body {
+    $sent{$_[0]} = 1;
+    return json({ certificateData => $_[0] });
+}
 
 # a request section: add_certificate('fleet', $pem)
 
@@ -208,7 +285,297 @@ sub read_json {
         ->space_before(0)->encode($value);
 }
 
+# For response_body_filters: the answer in short.  An Operation becomes
+#
+#     added to fleet
+#
+# when it is done, its certificateData is a text that body() has sent, and its
+# fingerprint is that text's; an error becomes
+#
+#     3 INVALID_FIELD
+#     field certificate_data
+#
+# code and reason, and what the details say.  Whatever is not in the contract's
+# form stays as it came.
+
+sub answer {
+    my ($text) = @_;
+
+    return $text if $text eq '';
+
+    my $value = eval { JSON::PP->new->decode($text) };
+
+    return "not JSON: $text" if ref $value ne 'HASH';
+    return $value->{code} ? refusal($value, $text) : operation($value, $text);
+}
+
+sub operation {
+    my ($value, $text) = @_;
+
+    my $certificate = $value->{response} || {};
+    my $pem = $certificate->{certificateData} // '';
+
+    return "not the operation that was asked for: $text"
+        unless $value->{done} && $sent{$pem}
+            && $certificate->{fingerprint} eq sha256_hex(der($pem));
+
+    return "added to $certificate->{registryId}\n";
+}
+
+sub refusal {
+    my ($value, $text) = @_;
+
+    my %said = map { ($_->{'@type'} // '') =~ s/.*\.//r => $_ }
+        @{ $value->{details} || [] };
+    my $error = $said{ErrorInfo};
+    my $bad = $said{BadRequest};
+    my $resource = $said{ResourceInfo};
+    my $type = sub {
+        return '@type' => "type.googleapis.com/google.rpc.$_[0]";
+    };
+
+    my @details = (
+        { $type->('RequestInfo'), requestId => $said{RequestInfo}{requestId} },
+        { $type->('ErrorInfo'), reason => $error->{reason},
+          domain => 'ngx_http_iot_module',
+          $error->{metadata} ? (metadata => $error->{metadata}) : () });
+    my @lines = "$value->{code} " . ($error->{reason} // '');
+
+    if ($bad) {
+        my $field = $bad->{fieldViolations}[0]{field};
+
+        push @lines, "field $field";
+        push @details, { $type->('BadRequest'), fieldViolations => [
+            { field => $field, description => $value->{message} } ] };
+    }
+
+    if ($resource) {
+        push @lines, "resource $resource->{resourceType} "
+            . $resource->{resourceName};
+        push @details, { $type->('ResourceInfo'),
+                         resourceType => $resource->{resourceType},
+                         resourceName => $resource->{resourceName} };
+    }
+
+    if ($said{RetryInfo}) {
+        push @lines, "retry $said{RetryInfo}{retryDelay}";
+        push @details, { $type->('RetryInfo'), retryDelay => '1s' };
+    }
+
+    my $metadata = $error->{metadata} || {};
+    push @lines, map { "metadata $_ $metadata->{$_}" } sort keys %$metadata;
+
+    my $form = { code => $value->{code}, message => $value->{message},
+                 details => \@details };
+
+    return "not in the contract's form: $text"
+        unless json($form) eq json($value) && length $value->{message}
+            && $said{RequestInfo}{requestId} =~ /\A[0-9a-f]{32}\z/;
+
+    return join '', map { "$_\n" } @lines;
+}
+
+# ---- conversations --------------------------------------------------------
+
+# For what the sections of a request cannot say.  Sends the strings one after
+# the other, waits until the answer so far matches where a pattern stands
+# between them, reads until the server closes, and returns all that it said.
+
+sub converse {
+    my (@steps) = @_;
+
+    my $socket = IO::Socket::INET->new(Proto => 'tcp',
+        PeerAddr => '127.0.0.1', PeerPort => main::server_port_for_client(),
+        Timeout => 5) or die "nginx: $!";
+    my $got = '';
+
+    # each string is a packet
+    setsockopt $socket, IPPROTO_TCP, TCP_NODELAY, 1;
+
+    local $SIG{ALRM} = sub { die "timeout, after: $got\n" };
+    local $SIG{PIPE} = 'IGNORE';
+    alarm 5;
+
+    eval {
+        for my $step (@steps) {
+
+            if (ref $step) {
+                until ($got =~ $step) {
+                    sysread $socket, $got, 65536, length $got
+                        or die "closed, after: $got\n";
+                }
+
+            } else {
+                print $socket $step;
+                $socket->flush;
+                sleep 0.001;
+            }
+        }
+
+        1 while sysread $socket, $got, 65536, length $got;
+    };
+
+    alarm 0;
+
+    return $@ ? "$@" : $got;
+}
+
+# The responses of a conversation in short: status, and answer() if it is JSON,
+# whose request id has to be that of the header.
+
+sub transcript {
+    my ($bytes) = @_;
+
+    my $text = '';
+
+    while ($bytes =~ s{\AHTTP/1\.1 (\d+)[^\r]*\r\n((?:[^\r]+\r\n)*)\r\n}{}) {
+        my ($status, $headers) = ($1, $2);
+        my ($length) = $headers =~ /^Content-Length: (\d+)\r$/mi;
+        my $json = $headers =~ m{^Content-Type: application/json\r$}mi;
+        my $body = substr $bytes, 0, $length // 0, '';
+        my ($id) = $headers =~ /^x-request-id: (\S+)\r$/m;
+
+        $text .= "$status\n" . ($json ? answer($body) : '');
+        $text .= "x-request-id: $id\n"
+            if $body =~ /"requestId":"(.*?)"/ && $1 ne $id;
+    }
+
+    return $text . $bytes;
+}
+
 # ---- nginx ----------------------------------------------------------------
+
+# What the blocks of a file leave out, and sections of our own for them:
+#
+#     settings  directives for the location of the API, in place of the
+#               file's own
+#     before    commands for Redis before the requests, one a line, or an
+#               array of arrays of words
+#     after     commands after each response; what Redis says, a line each, is
+#     says      this
+#     bodies    one body a line, or an array of them, each of them posted to
+#               registry "fleet" and answered as the block says
+#     talk      steps of converse(), in place of a request; the transcript() is
+#     heard     this
+#     dbsize    how many keys Redis has after each response
+#     files     how many files nginx keeps of the bodies
+#
+# Callers are alice unless more_headers has an Authorization.  Each block
+# begins with the registries that it is given and nothing else in Redis.
+
+sub gateway {
+    my (%of) = (registries => [], @_);
+
+    main->can('add_block_preprocessor')->(sub {
+        my ($block) = @_;
+
+        redis('FLUSHALL');
+        create_registry($_) for @{ $of{registries} };
+
+        run_commands($block->before // '');
+        complete($block, $of{settings} // '');
+    });
+
+    main::add_response_body_check(sub {
+        my ($block) = @_;
+
+        if (defined $block->talk) {
+            main::is(transcript(converse(@{ $block->talk })), $block->heard,
+                $block->name . ' - conversation');
+        }
+
+        if (defined $block->after) {
+            main::is(run_commands($block->after), $block->says,
+                $block->name . ' - Redis says');
+        }
+
+        if (defined $block->dbsize) {
+            main::is(redis('DBSIZE'), $block->dbsize,
+                $block->name . ' - keys in Redis');
+        }
+
+        # nginx is through with a request a little after its answer
+
+        if (defined $block->files) {
+            my $pattern = main::server_root() . '/client_body_temp/*';
+            my @files;
+
+            wait_until(sub { (@files = glob $pattern) == $block->files }, 2);
+            main::is(scalar @files, $block->files,
+                $block->name . ' - files of bodies');
+        }
+    });
+}
+
+sub run_commands {
+    my ($commands) = @_;
+
+    my @commands = ref $commands ? @$commands
+        : map { [split] } split /\n/, $commands;
+
+    return join '', map { (redis(@$_) // 'nil') . "\n" } @commands;
+}
+
+sub complete {
+    my ($block, $settings) = @_;
+
+    $settings = $block->settings // $settings;
+
+    complete_with($block, http_config => http_config());
+    complete_with($block, response_body_filters => \&answer);
+    complete_with($block, config => <<"_EOC_");
+    location /iot-devices/ {
+        iot_api main;
+        $settings
+    }
+
+    location /operations/ {
+        iot_operations main;
+    }
+
+    location = /up {
+        return 200;
+    }
+_EOC_
+
+    complete_with($block, request => 'GET /up') if defined $block->talk;
+    post_bodies($block) if defined $block->bodies;
+
+    my $more = $block->more_headers // '';
+    my @lines = map { /^Authorization:/mi ? $_
+                                          : "Authorization: Bearer alice\n$_" }
+        ref $more ? @$more : $more;
+
+    $block->set_value('more_headers', ref $more ? \@lines : $lines[0]);
+}
+
+sub complete_with {
+    my ($block, $section, $value) = @_;
+
+    $block->set_value($section, $value) unless defined $block->$section;
+}
+
+# With a Content-Length of the test's own a body is sent as it is.
+
+sub post_bodies {
+    my ($block) = @_;
+
+    my $bodies = $block->bodies;
+    my @bodies = ref $bodies ? @$bodies : split /\n/, $bodies;
+
+    my $uri = '/iot-devices/v1/registries/fleet/certificates';
+
+    $block->set_value(request => [ map { "POST $uri\n$_" } @bodies ]);
+    $block->set_value(more_headers =>
+        [ map { 'Content-Length: ' . length } @bodies ]);
+
+    for my $section (qw(error_code response_body)) {
+        my $value = $block->$section;
+
+        $block->set_value($section => [ ($value) x @bodies ])
+            if defined $value && !ref $value;
+    }
+}
 
 # http_config of a gateway whose callers are their bearer tokens; more goes
 # into the http block after it
