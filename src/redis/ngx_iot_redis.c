@@ -15,8 +15,8 @@
 
 #define NGX_IOT_REDIS_POOL_SIZE     4096
 
-/* of requests that wait to be written */
-#define NGX_IOT_REDIS_SIZE_MAX      (64 * 1024 * 1024)
+/* bytes of requests that wait to be written */
+#define NGX_IOT_REDIS_SIZE_MAX      67108864
 
 /* refused commands: seconds between two messages of a kind, and the kinds */
 #define NGX_IOT_REDIS_LOG_INTERVAL  60

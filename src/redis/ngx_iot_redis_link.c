@@ -22,12 +22,12 @@
 #define NGX_IOT_REDIS_REPLIES_MAX    256
 
 /* commands are written out so far ahead of the socket */
-#define NGX_IOT_REDIS_AHEAD          (256 * 1024)
+#define NGX_IOT_REDIS_AHEAD          262144
 
 /* an array in HELLO's reply, that of modules, has arrays of arrays */
 #define NGX_IOT_REDIS_REPLY_DEPTH    4
 #define NGX_IOT_REDIS_REPLY_NODES    65536
-#define NGX_IOT_REDIS_REPLY_SIZE     (16 * 1024 * 1024)
+#define NGX_IOT_REDIS_REPLY_SIZE     16777216
 #define NGX_IOT_REDIS_GREETING_SIZE  65536
 
 #define NGX_IOT_REDIS_KEEPIDLE       30
