@@ -383,7 +383,7 @@ added to fleet
 <claim> string
     \x01fleet\x1f<id>
 {7e}:c:fleet:<sha256> string
-    \x01<8 ms><id>\x01<der>
+    \x01<8 ms><id><raw sha1>\x01<der>
 {7e}:h:fleet hash
     <raw sha1>=<raw sha256>
 {7e}:o:<id> hash, 2592000 s
@@ -405,13 +405,13 @@ added to fleet
 
 
 === TEST 16: a text that the DER does not give again is kept as it is
-The byte after format, createdAt and operation says which: 0, as it was sent.
+The byte after format, createdAt, operation and SHA-1 says which: 0, as it was sent.
 --- request eval
 ::add_certificate('fleet', "a\n$::pem")
 --- response_body
 added to fleet
 --- after eval
-[['GETRANGE', $::record, 29, -1]]
+[['GETRANGE', $::record, 49, -1]]
 --- says eval
 "\0a\n$::pem\n"
 
@@ -423,7 +423,7 @@ added to fleet
 --- response_body
 added to fleet
 --- after eval
-[['GETRANGE', $::record, 29, -1]]
+[['GETRANGE', $::record, 49, -1]]
 --- says eval
 "\2" . ::der($::pem) . "\n"
 
@@ -442,7 +442,7 @@ added to fleet
 <claim> string
     \x01fleet\x1f<id>
 {7e}:c:fleet:<sha256> string
-    \x01<8 ms><id>\x01<der>
+    \x01<8 ms><id><raw sha1>\x01<der>
 {7e}:h:fleet hash
     <raw sha1>=<raw sha256>
 {7e}:o:<id> hash, 7200 s
@@ -755,7 +755,7 @@ added to fleet
 gw-1:<claim> string
     \x01fleet\x1f<id>
 gw-1:{7e}:c:fleet:<sha256> string
-    \x01<8 ms><id>\x01<der>
+    \x01<8 ms><id><raw sha1>\x01<der>
 gw-1:{7e}:h:fleet hash
     <raw sha1>=<raw sha256>
 gw-1:{7e}:o:<id> hash, 2592000 s

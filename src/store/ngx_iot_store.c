@@ -22,7 +22,8 @@
 /* offsets in a certificate's record */
 #define NGX_IOT_RECORD_CREATED_AT   1
 #define NGX_IOT_RECORD_OPERATION    9
-#define NGX_IOT_RECORD_ENCODING     (9 + NGX_IOT_OPERATION_ID_LEN)
+#define NGX_IOT_RECORD_SHA1         (9 + NGX_IOT_OPERATION_ID_LEN)
+#define NGX_IOT_RECORD_ENCODING     (NGX_IOT_RECORD_SHA1 + NGX_IOT_SHA1_LEN)
 #define NGX_IOT_RECORD_HEAD_LEN     (NGX_IOT_RECORD_ENCODING + 1)
 
 
@@ -472,6 +473,7 @@ ngx_iot_store_record(const ngx_iot_store_t *store,
     *p++ = NGX_IOT_STORE_FORMAT;
     p = ngx_iot_store_big_endian(p, 8, certificate->created_at);
     p = ngx_cpymem(p, operation->id.data, NGX_IOT_OPERATION_ID_LEN);
+    p = ngx_cpymem(p, certificate->sha1, NGX_IOT_SHA1_LEN);
     *p++ = encoding;
     p = ngx_cpymem(p, data->data, data->len);
 

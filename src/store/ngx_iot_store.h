@@ -42,6 +42,7 @@
  *   1 byte   format
  *   8 bytes  createdAt, ms, big endian
  *  20 bytes  id of the operation that added it
+ *  20 bytes  SHA-1, so that who deletes the record finds its alias
  *   1 byte   how certificate_data is kept: NGX_IOT_STORE_TEXT as it was sent,
  *            NGX_IOT_STORE_PEM as DER, when the usual PEM of the DER is what
  *            was sent, NGX_IOT_STORE_PEM_OPEN the same without its last "\n"

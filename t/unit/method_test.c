@@ -307,10 +307,10 @@ test_add_request(void)
     unit_is_str(&argv[9], "1795500000123", "createdAt");
 
     record = argv[10];
-    unit_is_int(record.len, 30 + DER_LEN, "record: head and DER");
-    record.len = 30;
-    unit_is_mem(&record, "\1" NOW_BYTES OPERATION_ID "\1", 30,
-                "record: format, createdAt, operation, PEM from DER");
+    unit_is_int(record.len, 50 + DER_LEN, "record: head and DER");
+    record.len = 50;
+    unit_is_mem(&record, "\1" NOW_BYTES OPERATION_ID SHA1 "\1", 50,
+                "record: format, createdAt, operation, SHA-1, PEM from DER");
 
     unit_is_mem(&argv[11], &(NOW_BYTES SHA256)[2], 38,
                 "list member: six bytes of createdAt, SHA-256");
@@ -356,7 +356,7 @@ test_record_forms(void)
         ngx_free(body);
 
         record = &call->request.argv[10];
-        unit_is_int(record->data[29], forms[i].form, "... its form");
+        unit_is_int(record->data[49], forms[i].form, "... its form");
 
         text = call->operation.certificate.pem;
         certificate = call->operation.certificate;
@@ -393,7 +393,7 @@ test_record_form_open(void)
     unit_is_int(call->method->prepare(call), NGX_AGAIN, "no last newline");
 
     record = &call->request.argv[10];
-    unit_is_int(record->data[29], NGX_IOT_STORE_PEM_OPEN, "... its form");
+    unit_is_int(record->data[49], NGX_IOT_STORE_PEM_OPEN, "... its form");
     unit_is_int(ngx_iot_store_certificate(&call->store,
                     reply_string(call, (char *) record->data, record->len),
                     &certificate, &added_by),
@@ -507,7 +507,7 @@ static const char  *operation_reply[] = {
 static void
 test_get_operation(void)
 {
-    u_char           record[30 + 4096];
+    u_char           record[50 + 4096];
     ngx_str_t        json;
     ngx_iot_call_t  *call;
 
@@ -528,12 +528,12 @@ test_get_operation(void)
     unit_is_str(&call->request.argv[1], "gw:{7e}:c:fleet:" FINGERPRINT,
                 "the certificate's key");
 
-    ngx_memcpy(record, "\1" NOW_BYTES OPERATION_ID "\0", 30);
-    ngx_memcpy(record + 30, PEM, sizeof(PEM) - 1);
+    ngx_memcpy(record, "\1" NOW_BYTES OPERATION_ID SHA1 "\0", 50);
+    ngx_memcpy(record + 50, PEM, sizeof(PEM) - 1);
 
     unit_is_int(call->method->finish(call,
                     reply_string(call, (char *) record,
-                                 30 + sizeof(PEM) - 1)),
+                                 50 + sizeof(PEM) - 1)),
                 NGX_OK, "the certificate is there");
 
     json = answer(call);
@@ -561,7 +561,7 @@ test_get_operation(void)
 
     unit_is_int(call->method->finish(call,
                     reply_string(call, (char *) record,
-                                 30 + sizeof(PEM) - 1)),
+                                 50 + sizeof(PEM) - 1)),
                 NGX_OK, "another operation's certificate");
 
     json = answer(call);
@@ -644,9 +644,9 @@ test_broken_records(void)
     } records[] = {
         { "empty", "", 0, "INTERNAL_ERROR" },
         { "a newer format", "\2", 1, "STORE_NEWER_FORMAT" },
-        { "a head only", "\1" NOW_BYTES OPERATION_ID "\1", 30,
+        { "a head only", "\1" NOW_BYTES OPERATION_ID SHA1 "\1", 50,
           "INTERNAL_ERROR" },
-        { "an unknown form", "\1" NOW_BYTES OPERATION_ID "\3x", 31,
+        { "an unknown form", "\1" NOW_BYTES OPERATION_ID SHA1 "\3x", 51,
           "INTERNAL_ERROR" }
     };
 
