@@ -20,7 +20,7 @@ use Compress::Zlib ();
 use IO::Socket::INET;
 use Iot;
 
-plan tests => 256;
+plan tests => 260;
 
 no_root_location();
 
@@ -628,6 +628,26 @@ Content-Type: text/html
 --- response_headers
 ! x-request-id
 --- response_body: mine
+
+
+
+=== also over the errors of the gateway itself
+--- config
+    location /iot-devices/ {
+        error_page 404 405 =404 /mine;
+        iot_api main;
+    }
+
+    location = /mine {
+        internal;
+        return 200 "mine: $iot_code\n";
+    }
+--- request eval: ["GET /iot-devices/v1/nothing", "GET $::Add"]
+--- more_headers
+Authorization: Bearer alice
+--- error_code eval: [404, 404]
+--- response_body eval
+["mine: NOT_FOUND\n", "mine: UNIMPLEMENTED\n"]
 
 
 

@@ -18,6 +18,8 @@ static ngx_int_t ngx_http_iot_send(ngx_http_request_t *r, ngx_uint_t status,
     ngx_str_t *json);
 static void ngx_http_iot_status_write(ngx_iot_json_out_t *out,
     const void *data);
+static ngx_uint_t ngx_http_iot_error_page(ngx_http_request_t *r,
+    ngx_uint_t status);
 static ngx_uint_t ngx_http_iot_error_status(const ngx_iot_error_t *err);
 static void ngx_http_iot_make_request_id(ngx_http_request_t *r,
     ngx_http_variable_value_t *v);
@@ -49,9 +51,14 @@ ngx_http_iot_send_error(ngx_http_request_t *r, ngx_http_iot_ctx_t *ctx)
 {
     ngx_int_t         rc;
     ngx_str_t         json;
+    ngx_uint_t        status;
     ngx_iot_error_t  *err;
 
     err = &ctx->call.error;
+    status = ngx_http_iot_error_status(err);
+
+    ctx->answered = 1;
+    ctx->code = ngx_iot_error_code(err);
 
     /* who waits for 100 Continue is not invited to send what is refused */
 
@@ -70,10 +77,37 @@ ngx_http_iot_send_error(ngx_http_request_t *r, ngx_http_iot_ctx_t *ctx)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    ctx->answered = 1;
-    ctx->code = ngx_iot_error_code(err);
+    if (ngx_http_iot_error_page(r, status)) {
+        return status;
+    }
 
-    return ngx_http_iot_send(r, ngx_http_iot_error_status(err), &json);
+    return ngx_http_iot_send(r, status, &json);
+}
+
+
+/* as ngx_http_special_response_handler() looks for it */
+static ngx_uint_t
+ngx_http_iot_error_page(ngx_http_request_t *r, ngx_uint_t status)
+{
+    ngx_uint_t                 i;
+    ngx_http_err_page_t       *page;
+    ngx_http_core_loc_conf_t  *clcf;
+
+    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
+
+    if (r->error_page || clcf->error_pages == NULL || r->uri_changes == 0) {
+        return 0;
+    }
+
+    page = clcf->error_pages->elts;
+
+    for (i = 0; i < clcf->error_pages->nelts; i++) {
+        if (page[i].status == (ngx_int_t) status) {
+            return 1;
+        }
+    }
+
+    return 0;
 }
 
 
