@@ -7,11 +7,13 @@
 # on the made file, see ngx_module_deps in config.
 
 ngx_iot_scripts=`echo $ngx_iot_scripts`
+ngx_iot_script_parts=`echo $ngx_iot_script_parts`
 ngx_iot_embed=$ngx_iot_src/store/embed.sh
 
 cat << END                                                    >> $NGX_MAKEFILE
 
-$NGX_OBJS/ngx_iot_scripts.inc:	$ngx_iot_embed $ngx_iot_scripts
+$NGX_OBJS/ngx_iot_scripts.inc:	$ngx_iot_embed $ngx_iot_scripts \\
+		$ngx_iot_script_parts
 	sh $ngx_iot_embed $ngx_iot_scripts > \$@.tmp
 	mv -f \$@.tmp \$@
 

@@ -308,7 +308,7 @@ ngx_http_bench_argv(ngx_http_request_t *r, ngx_http_bench_ctx_t *ctx,
     key = ctx->argv;
     arg = key + NGX_HTTP_BENCH_NKEYS;
 
-    sha256 = arg[6].data;
+    sha256 = arg[7].data;
     hex = key[1].data + key[1].len - NGX_HTTP_BENCH_HEX;
     id = arg[1].data;
 
@@ -318,17 +318,17 @@ ngx_http_bench_argv(ngx_http_request_t *r, ngx_http_bench_ctx_t *ctx,
                NGX_HTTP_BENCH_ID);
     ngx_memcpy(key[6].data + key[6].len - NGX_HTTP_BENCH_HEX, hex,
                NGX_HTTP_BENCH_HEX);
-    ngx_memcpy(arg[5].data, sha256, NGX_HTTP_BENCH_SHA1);
+    ngx_memcpy(arg[8].data, sha256, NGX_HTTP_BENCH_SHA1);
 
     /* the list's member: what sorts it, as the gateway's does, is the time */
 
-    ngx_memcpy(arg[4].data, id + 5, 6);
-    ngx_memcpy(arg[4].data + 6, sha256, NGX_HTTP_BENCH_SHA256);
+    ngx_memcpy(arg[9].data, id + 5, 6);
+    ngx_memcpy(arg[9].data + 6, sha256, NGX_HTTP_BENCH_SHA256);
 
     p += blcf->block.len;
 
-    arg[3].data = p;
-    arg[3].len = NGX_HTTP_BENCH_RECORD + der;
+    arg[10].data = p;
+    arg[10].len = NGX_HTTP_BENCH_RECORD + der;
 
     *p++ = 1;
     p = ngx_cpymem(p, id + 2, 8);
@@ -856,14 +856,14 @@ ngx_http_bench_block(ngx_conf_t *cf, ngx_http_bench_loc_conf_t *blcf,
         "%R",
         NGX_HTTP_BENCH_20,
         "1700000000000",
-        "",                                /* the record */
-        "000000" NGX_HTTP_BENCH_32,
-        NGX_HTTP_BENCH_20,
-        NGX_HTTP_BENCH_32,
         "%C",
         "2592000000",
         NGX_HTTP_BENCH_20,
-        "open"
+        "open",
+        NGX_HTTP_BENCH_32,
+        NGX_HTTP_BENCH_20,
+        "000000" NGX_HTTP_BENCH_32,
+        ""                                 /* the record */
     };
 
     size = 0;

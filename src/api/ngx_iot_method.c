@@ -28,6 +28,7 @@ ngx_iot_method_find(ngx_uint_t services, ngx_uint_t verb,
 {
     ngx_str_t                name;
     ngx_uint_t               i;
+    ngx_iot_route_t          found;
     ngx_iot_service_t       *row;
     const ngx_iot_method_t  *method;
 
@@ -45,17 +46,19 @@ ngx_iot_method_find(ngx_uint_t services, ngx_uint_t verb,
             method = *row;
 
             if (!(method->service & services)
-                || !ngx_iot_method_path(method, &name, route))
+                || !ngx_iot_method_path(method, &name, &found))
             {
                 continue;
             }
 
             if (method->verb == verb) {
-                route->method = method;
+                found.method = method;
+                *route = found;
                 return NGX_OK;
             }
 
-            route->allow |= method->verb;
+            found.allow = route->allow | method->verb;
+            *route = found;
         }
     }
 
@@ -70,6 +73,8 @@ ngx_iot_method_path(const ngx_iot_method_t *method, const ngx_str_t *path,
 {
     u_char     *t, *p, *t_last, *p_last;
     ngx_str_t   expected, found, *field;
+
+    ngx_memzero(route, sizeof(ngx_iot_route_t));
 
     t = method->path.data;
     t_last = t + method->path.len;
@@ -119,6 +124,9 @@ ngx_iot_method_field(const ngx_str_t *segment, ngx_iot_route_t *route)
 
     switch (segment->data[1]) {
 
+    case 'f':
+        return &route->fingerprint;
+
     case 'r':
         return &route->registry_id;
 
@@ -151,6 +159,15 @@ size_t
 ngx_iot_method_body_limit(const ngx_iot_call_t *call)
 {
     return 6 * call->settings->certificate.max_size + 8192;
+}
+
+
+void
+ngx_iot_method_write_operation(ngx_iot_json_out_t *out, const void *data)
+{
+    const ngx_iot_call_t  *call = data;
+
+    ngx_iot_operation_write(out, &call->operation);
 }
 
 

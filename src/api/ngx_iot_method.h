@@ -25,8 +25,12 @@
  *     finish     the store's reply -> the answer, or the next request
  *
  * Both return NGX_AGAIN when call->request is to be sent, NGX_OK when the
- * answer stands in call->operation, NGX_DECLINED when it is call->error, and
- * NGX_ERROR when the gateway failed.
+ * answer is complete and can be written, NGX_DECLINED when it is call->error,
+ * and NGX_ERROR when the gateway failed.
+ *
+ * A long answer comes in parts: NGX_BUSY says that one can be written.  When
+ * the client has taken it, more() makes the request for the next.  The pool of
+ * the call is another one then; what was made from the former is gone.
  */
 
 
@@ -44,6 +48,7 @@ typedef struct ngx_iot_method_s  ngx_iot_method_t;
 
 #define NGX_IOT_GET                0x01
 #define NGX_IOT_POST               0x02
+#define NGX_IOT_DELETE             0x04
 
 
 /* the answer depends on a body that is read and parsed */
@@ -54,6 +59,9 @@ typedef struct ngx_iot_method_s  ngx_iot_method_t;
 
 /* the registry is known from the stored record, not from the path */
 #define NGX_IOT_METHOD_LATE        0x04
+
+/* the query's page_size and page_token have a meaning */
+#define NGX_IOT_METHOD_PAGED       0x08
 
 
 struct ngx_iot_method_s {
@@ -67,7 +75,13 @@ struct ngx_iot_method_s {
     ngx_int_t    (*finish)(ngx_iot_call_t *call,
                      const ngx_iot_resp_reply_t *reply);
 
-    /* fills call->error for a caller who may not know that it exists */
+    /* writes the answer, or a part of it; data is the call */
+    void         (*write)(ngx_iot_json_out_t *out, const void *data);
+
+    /* with parts only */
+    ngx_int_t    (*more)(ngx_iot_call_t *call);
+
+    /* with LATE: fills call->error for who may not know that it exists */
     void         (*hide)(ngx_iot_call_t *call);
 };
 
@@ -81,12 +95,21 @@ typedef struct {
 } ngx_iot_settings_t;
 
 
+/* what the query may say of a list; empty: not set */
+
+typedef struct {
+    ngx_str_t                      size;
+    ngx_str_t                      token;
+} ngx_iot_page_query_t;
+
+
 /* what a path says; strings are slices of the path */
 
 typedef struct {
     const ngx_iot_method_t        *method;
     ngx_str_t                      registry_id;
     ngx_str_t                      operation_id;
+    ngx_str_t                      fingerprint;
 
     /* verbs that the path has, when it has not this one */
     ngx_uint_t                     allow;
@@ -109,6 +132,7 @@ struct ngx_iot_call_s {
     ngx_str_t                      registry_id;
     ngx_str_t                      operation_id;
     ngx_str_t                      fingerprint;
+    ngx_iot_page_query_t           page;
     ngx_str_t                      body;
 
     /* results */
@@ -116,6 +140,11 @@ struct ngx_iot_call_s {
     ngx_iot_resp_request_t         request;
     ngx_iot_operation_t            operation;
     ngx_iot_error_t                error;
+
+    /* where a method of several steps is */
+
+    ngx_uint_t                     alias;       /* a SHA-1 is looked up */
+    void                          *list;        /* of a method with parts */
 };
 
 
@@ -138,6 +167,11 @@ ngx_int_t ngx_iot_method_find(ngx_uint_t services, ngx_uint_t verb,
 
 /* the largest body that the call's method can make use of */
 size_t ngx_iot_method_body_limit(const ngx_iot_call_t *call);
+
+
+/* writes call->operation; the write() of many methods */
+void ngx_iot_method_write_operation(ngx_iot_json_out_t *out,
+    const void *data);
 
 
 /* fill call->error when the store gave no reply */

@@ -29,6 +29,8 @@ static const ngx_iot_method_t  ngx_iot_get_operation = {
     NGX_IOT_METHOD_LATE,
     ngx_iot_get_operation_prepare,
     ngx_iot_get_operation_finish,
+    ngx_iot_method_write_operation,
+    NULL,
     ngx_iot_operation_not_found
 };
 
@@ -97,8 +99,12 @@ ngx_iot_get_operation_record(ngx_iot_call_t *call,
     call->fingerprint.data = operation->certificate.fingerprint;
     call->fingerprint.len = NGX_IOT_FINGERPRINT_LEN;
 
-    if (ngx_iot_store_get_certificate(&call->store, &operation->certificate,
-                                      &call->request)
+    if (!ngx_iot_operation_answers_certificate(operation)) {
+        return NGX_OK;
+    }
+
+    if (ngx_iot_store_read_record(&call->store, &operation->certificate,
+                                  &call->request)
         != NGX_OK)
     {
         return NGX_ERROR;
@@ -119,8 +125,7 @@ ngx_iot_get_operation_response(ngx_iot_call_t *call,
 
     operation = &call->operation;
 
-    result = ngx_iot_store_certificate(&call->store, reply, &stored,
-                                       &added_by);
+    result = ngx_iot_store_record(&call->store, reply, &stored, &added_by);
 
     if (result == NGX_IOT_STORE_NOT_FOUND) {
         /* deleted since: registry, fingerprint and createdAt are left */

@@ -65,6 +65,53 @@ ngx_iot_certificate_read(ngx_pool_t *pool, const ngx_str_t *pem,
 }
 
 
+size_t
+ngx_iot_certificate_name(ngx_iot_certificate_t *certificate,
+    const ngx_str_t *text)
+{
+    u_char     *p, *last, bytes[NGX_IOT_SHA256_LEN];
+    size_t      n;
+    ngx_int_t   byte;
+
+    p = text->data;
+    last = text->data + text->len;
+
+    for (n = 0; n < NGX_IOT_SHA256_LEN && last - p >= 2; n++) {
+
+        byte = ngx_hextoi(p, 2);
+        if (byte == NGX_ERROR) {
+            return 0;
+        }
+
+        bytes[n] = (u_char) byte;
+        p += 2;
+
+        if (last - p >= 3 && *p == ':') {
+            p++;
+        }
+    }
+
+    if (p != last) {
+        return 0;
+    }
+
+    switch (n) {
+
+    case NGX_IOT_SHA256_LEN:
+        ngx_memcpy(certificate->sha256, bytes, n);
+        ngx_hex_dump(certificate->fingerprint, bytes, n);
+        return n;
+
+    case NGX_IOT_SHA1_LEN:
+        ngx_memcpy(certificate->sha1, bytes, n);
+        return n;
+
+    default:
+        return 0;
+    }
+}
+
+
 void
 ngx_iot_certificate_write(ngx_iot_json_out_t *out,
     const ngx_iot_certificate_t *certificate)

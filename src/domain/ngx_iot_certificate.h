@@ -44,6 +44,15 @@ ngx_int_t ngx_iot_certificate_read(ngx_pool_t *pool, const ngx_str_t *pem,
     const ngx_iot_certificate_policy_t *policy, time_t now,
     ngx_iot_certificate_t *certificate, ngx_iot_error_t *err);
 
+/*
+ * Reads a fingerprint as people write it: 64 hex digits (SHA-256) or 40
+ * (SHA-1), in any case, with or without colons between the bytes.
+ * Returns how many bytes it has, and sets sha256 and fingerprint, or sha1; 0
+ * when it is not that.
+ */
+size_t ngx_iot_certificate_name(ngx_iot_certificate_t *certificate,
+    const ngx_str_t *text);
+
 /* writes the members of a RegistryCertificate into the object that is open */
 void ngx_iot_certificate_write(ngx_iot_json_out_t *out,
     const ngx_iot_certificate_t *certificate);

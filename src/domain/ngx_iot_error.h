@@ -56,6 +56,7 @@
     row(REGISTRY_DISABLED, "REGISTRY_DISABLED", FAILED_PRECONDITION)          \
     row(OPERATION_NOT_FOUND, "OPERATION_NOT_FOUND", NOT_FOUND)                \
     row(CERTIFICATE_EXISTS, "CERTIFICATE_EXISTS", ALREADY_EXISTS)             \
+    row(CERTIFICATE_NOT_FOUND, "CERTIFICATE_NOT_FOUND", NOT_FOUND)            \
                                                                               \
     row(STORE_UNAVAILABLE, "STORE_UNAVAILABLE", UNAVAILABLE)                  \
     row(STORE_QUEUE_FULL, "STORE_QUEUE_FULL", UNAVAILABLE)                    \

@@ -23,6 +23,8 @@ static void ngx_iot_operation_certificate_name(ngx_iot_json_out_t *out,
     const ngx_iot_operation_t *operation);
 static void ngx_iot_operation_certificate(ngx_iot_json_out_t *out,
     const ngx_iot_operation_t *operation);
+static void ngx_iot_operation_empty(ngx_iot_json_out_t *out,
+    const ngx_iot_operation_t *operation);
 
 
 #define NGX_IOT_TYPE(name)                                                    \
@@ -38,7 +40,13 @@ static const ngx_iot_operation_form_t
       NGX_IOT_TYPE("AddRegistryCertificateMetadata"),
       NGX_IOT_TYPE("RegistryCertificate"),
       ngx_iot_operation_certificate_name,
-      ngx_iot_operation_certificate }
+      ngx_iot_operation_certificate },
+
+    { "Delete registry certificate",
+      NGX_IOT_TYPE("DeleteRegistryCertificateMetadata"),
+      "type.googleapis.com/google.protobuf.Empty",
+      ngx_iot_operation_certificate_name,
+      ngx_iot_operation_empty }
 };
 
 
@@ -46,6 +54,14 @@ ngx_uint_t
 ngx_iot_operation_kind_known(ngx_uint_t kind)
 {
     return kind > 0 && kind < NGX_IOT_OPERATION_KIND_MAX;
+}
+
+
+ngx_uint_t
+ngx_iot_operation_answers_certificate(const ngx_iot_operation_t *operation)
+{
+    return ngx_iot_operation_forms[operation->kind].response
+           == ngx_iot_operation_certificate;
 }
 
 
@@ -103,4 +119,11 @@ ngx_iot_operation_certificate(ngx_iot_json_out_t *out,
     const ngx_iot_operation_t *operation)
 {
     ngx_iot_certificate_write(out, &operation->certificate);
+}
+
+
+static void
+ngx_iot_operation_empty(ngx_iot_json_out_t *out,
+    const ngx_iot_operation_t *operation)
+{
 }

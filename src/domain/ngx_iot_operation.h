@@ -18,6 +18,7 @@
 
 typedef enum {
     NGX_IOT_ADD_CERTIFICATE = 1,
+    NGX_IOT_DELETE_CERTIFICATE = 2,
     NGX_IOT_OPERATION_KIND_MAX
 } ngx_iot_operation_kind_e;
 
@@ -43,6 +44,10 @@ typedef struct {
 
 /* 1 when kind, as it was read from the store, is one that is known here */
 ngx_uint_t ngx_iot_operation_kind_known(ngx_uint_t kind);
+
+/* 1 when the response is the certificate, not only its name the metadata */
+ngx_uint_t ngx_iot_operation_answers_certificate(
+    const ngx_iot_operation_t *operation);
 
 /* writes an Operation; data is an ngx_iot_operation_t */
 void ngx_iot_operation_write(ngx_iot_json_out_t *out, const void *data);

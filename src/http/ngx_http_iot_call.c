@@ -8,8 +8,6 @@
 #include "ngx_http_iot_module.h"
 
 
-static ngx_int_t ngx_http_iot_call_step(ngx_http_request_t *r,
-    ngx_http_iot_ctx_t *ctx, ngx_int_t rc);
 static ngx_int_t ngx_http_iot_call_submit(ngx_http_request_t *r,
     ngx_http_iot_ctx_t *ctx);
 static ngx_int_t ngx_http_iot_call_wait(ngx_http_request_t *r);
@@ -42,14 +40,13 @@ ngx_http_iot_call_start(ngx_http_request_t *r, ngx_http_iot_ctx_t *ctx)
 }
 
 
-/* what the method said, turned into the next request or the answer */
-static ngx_int_t
+ngx_int_t
 ngx_http_iot_call_step(ngx_http_request_t *r, ngx_http_iot_ctx_t *ctx,
     ngx_int_t rc)
 {
     ngx_int_t  access;
 
-    if (rc == NGX_OK || rc == NGX_AGAIN) {
+    if (rc == NGX_OK || rc == NGX_AGAIN || rc == NGX_BUSY) {
         access = ngx_http_iot_call_authorize_late(r, ctx);
 
         if (access != NGX_OK) {
@@ -61,10 +58,18 @@ ngx_http_iot_call_step(ngx_http_request_t *r, ngx_http_iot_ctx_t *ctx,
         rc = ngx_http_iot_call_submit(r, ctx);
     }
 
+    if (ctx->parts && (rc == NGX_DECLINED || rc == NGX_ERROR)) {
+        return ngx_http_iot_break_off(r, ctx);
+    }
+
     switch (rc) {
 
     case NGX_OK:
-        return ngx_http_iot_send_operation(r, ctx);
+        return ctx->parts ? ngx_http_iot_send_last_part(r, ctx)
+                          : ngx_http_iot_send_answer(r, ctx);
+
+    case NGX_BUSY:
+        return ngx_http_iot_send_part(r, ctx);
 
     case NGX_DONE:
         return NGX_DONE;

@@ -22,6 +22,10 @@ static ngx_int_t ngx_http_iot_no_route(ngx_http_request_t *r,
     ngx_http_iot_ctx_t *ctx);
 static ngx_int_t ngx_http_iot_allow(ngx_http_request_t *r, ngx_uint_t verbs);
 static ngx_uint_t ngx_http_iot_grpc(ngx_http_request_t *r);
+static ngx_int_t ngx_http_iot_page(ngx_http_request_t *r,
+    ngx_iot_page_query_t *page);
+static ngx_int_t ngx_http_iot_query(ngx_http_request_t *r, const char *name,
+    const char *json_name, ngx_str_t *value);
 static void ngx_http_iot_body_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_iot_body_ready(ngx_http_request_t *r,
     ngx_http_iot_ctx_t *ctx);
@@ -109,6 +113,7 @@ ngx_http_iot_admit(ngx_http_request_t *r, ngx_http_iot_ctx_t *ctx)
     call->method = ctx->route.method;
     call->registry_id = ctx->route.registry_id;
     call->operation_id = ctx->route.operation_id;
+    call->fingerprint = ctx->route.fingerprint;
 
     if (ngx_http_iot_grpc(r)) {
         ngx_iot_error(&call->error, GRPC_NOT_SERVED,
@@ -122,6 +127,12 @@ ngx_http_iot_admit(ngx_http_request_t *r, ngx_http_iot_ctx_t *ctx)
         if (rc != NGX_OK) {
             return rc;
         }
+    }
+
+    if ((call->method->flags & NGX_IOT_METHOD_PAGED)
+        && ngx_http_iot_page(r, &call->page) != NGX_OK)
+    {
+        return NGX_ERROR;
     }
 
     if ((call->method->flags & NGX_IOT_METHOD_BODY)
@@ -151,6 +162,7 @@ ngx_http_iot_call_init(ngx_http_request_t *r, ngx_http_iot_ctx_t *ctx)
     ngx_memzero(call, sizeof(ngx_iot_call_t));
     ctx->authorized = 0;
     ctx->answered = 0;
+    ctx->parts = 0;
 
     tp = ngx_timeofday();
 
@@ -162,6 +174,8 @@ ngx_http_iot_call_init(ngx_http_request_t *r, ngx_http_iot_ctx_t *ctx)
     call->store.pool = r->pool;
     call->store.log = r->connection->log;
     call->store.key_prefix = *ngx_iot_redis_conf_key_prefix(ilcf->store);
+    call->store.open = ilcf->settings.open;
+    call->store.retention = ilcf->settings.operation_retention;
 
     if (ngx_http_iot_random(call->random, NGX_IOT_ID_RANDOM_LEN, call->log)
         != NGX_OK)
@@ -188,6 +202,10 @@ ngx_http_iot_route(ngx_http_request_t *r, ngx_uint_t services,
 
     case NGX_HTTP_POST:
         verb = NGX_IOT_POST;
+        break;
+
+    case NGX_HTTP_DELETE:
+        verb = NGX_IOT_DELETE;
         break;
 
     default:
@@ -228,15 +246,31 @@ ngx_http_iot_no_route(ngx_http_request_t *r, ngx_http_iot_ctx_t *ctx)
 static ngx_int_t
 ngx_http_iot_allow(ngx_http_request_t *r, ngx_uint_t verbs)
 {
-    static ngx_str_t  allow[] = {
-        ngx_null_string,
-        ngx_string("GET, HEAD"),
-        ngx_string("POST"),
-        ngx_string("GET, HEAD, POST")
-    };
+    u_char     *p;
+    ngx_str_t   allow;
 
-    return ngx_http_iot_add_header(r, "Allow", &allow[verbs]) ? NGX_OK
-                                                              : NGX_ERROR;
+    p = ngx_pnalloc(r->pool, sizeof("GET, HEAD, POST, DELETE, ") - 1);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    allow.data = p;
+
+    if (verbs & NGX_IOT_GET) {
+        p = ngx_cpymem(p, "GET, HEAD, ", sizeof("GET, HEAD, ") - 1);
+    }
+
+    if (verbs & NGX_IOT_POST) {
+        p = ngx_cpymem(p, "POST, ", sizeof("POST, ") - 1);
+    }
+
+    if (verbs & NGX_IOT_DELETE) {
+        p = ngx_cpymem(p, "DELETE, ", sizeof("DELETE, ") - 1);
+    }
+
+    allow.len = p - allow.data - (sizeof(", ") - 1);
+
+    return ngx_http_iot_add_header(r, "Allow", &allow) ? NGX_OK : NGX_ERROR;
 }
 
 
@@ -252,6 +286,50 @@ ngx_http_iot_grpc(ngx_http_request_t *r)
            && ngx_strncasecmp(type->value.data, (u_char *) "application/grpc",
                               sizeof("application/grpc") - 1)
               == 0;
+}
+
+
+static ngx_int_t
+ngx_http_iot_page(ngx_http_request_t *r, ngx_iot_page_query_t *page)
+{
+    if (ngx_http_iot_query(r, "page_size", "pageSize", &page->size) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_iot_query(r, "page_token", "pageToken", &page->token);
+}
+
+
+/* a field of the request in the query, in either spelling, unescaped */
+static ngx_int_t
+ngx_http_iot_query(ngx_http_request_t *r, const char *name,
+    const char *json_name, ngx_str_t *value)
+{
+    u_char     *src, *dst;
+    ngx_str_t   raw;
+
+    if (ngx_http_arg(r, (u_char *) json_name, ngx_strlen(json_name), &raw)
+        != NGX_OK
+        && ngx_http_arg(r, (u_char *) name, ngx_strlen(name), &raw) != NGX_OK)
+    {
+        ngx_str_null(value);
+        return NGX_OK;
+    }
+
+    dst = ngx_pnalloc(r->pool, raw.len);
+    if (dst == NULL) {
+        return NGX_ERROR;
+    }
+
+    value->data = dst;
+    src = raw.data;
+
+    ngx_unescape_uri(&dst, &src, raw.len, 0);
+
+    value->len = dst - value->data;
+
+    return NGX_OK;
 }
 
 

@@ -63,6 +63,10 @@ typedef struct {
     ngx_uint_t                  code;       /* google.rpc.Code of the answer */
     ngx_buf_t                  *page;       /* in place of nginx's own page */
 
+    /* of the part of an answer that is made or sent, but for the first */
+    ngx_pool_t                 *pool;
+
+    unsigned                    parts:1;    /* the header went out */
     unsigned                    authorized:1;
     unsigned                    stored:1;   /* store_time is set */
     unsigned                    answered:1;
@@ -122,6 +126,10 @@ ngx_int_t ngx_http_iot_body(ngx_http_request_t *r, size_t limit,
 ngx_int_t ngx_http_iot_call_start(ngx_http_request_t *r,
     ngx_http_iot_ctx_t *ctx);
 
+/* goes on with what the method said; the result is as that of _start() */
+ngx_int_t ngx_http_iot_call_step(ngx_http_request_t *r,
+    ngx_http_iot_ctx_t *ctx, ngx_int_t rc);
+
 /* evaluates iot_access; NGX_OK, NGX_DECLINED with call->error, NGX_ERROR */
 ngx_int_t ngx_http_iot_authorize(ngx_http_request_t *r,
     ngx_http_iot_ctx_t *ctx);
@@ -130,7 +138,7 @@ ngx_int_t ngx_http_iot_authorize(ngx_http_request_t *r,
 /* ngx_http_iot_response.c */
 
 /* both answer the request; the result is for ngx_http_finalize_request() */
-ngx_int_t ngx_http_iot_send_operation(ngx_http_request_t *r,
+ngx_int_t ngx_http_iot_send_answer(ngx_http_request_t *r,
     ngx_http_iot_ctx_t *ctx);
 ngx_int_t ngx_http_iot_send_error(ngx_http_request_t *r,
     ngx_http_iot_ctx_t *ctx);
@@ -153,6 +161,26 @@ ngx_table_elt_t *ngx_http_iot_add_header(ngx_http_request_t *r,
 /* $request_id; empty when there is no memory */
 ngx_str_t ngx_http_iot_request_id(ngx_http_request_t *r);
 
+
+/* ngx_http_iot_parts.c: answers that come in parts */
+
+/*
+ * Sends the part that the method can write, and asks it for the next when the
+ * client has taken it.  The result is as that of ngx_http_iot_call_start().
+ */
+ngx_int_t ngx_http_iot_send_part(ngx_http_request_t *r,
+    ngx_http_iot_ctx_t *ctx);
+
+/* sends the last one; the result is for ngx_http_finalize_request() */
+ngx_int_t ngx_http_iot_send_last_part(ngx_http_request_t *r,
+    ngx_http_iot_ctx_t *ctx);
+
+/*
+ * The answer cannot be completed: the connection ends without a last chunk,
+ * so that nobody takes it for the whole.  NGX_ERROR.
+ */
+ngx_int_t ngx_http_iot_break_off(ngx_http_request_t *r,
+    ngx_http_iot_ctx_t *ctx);
 
 /* ngx_http_iot_error_filter.c */
 

@@ -28,12 +28,12 @@ static ngx_uint_t ngx_http_iot_has_header(ngx_http_request_t *r,
 
 
 ngx_int_t
-ngx_http_iot_send_operation(ngx_http_request_t *r, ngx_http_iot_ctx_t *ctx)
+ngx_http_iot_send_answer(ngx_http_request_t *r, ngx_http_iot_ctx_t *ctx)
 {
     ngx_str_t  json;
 
-    if (ngx_iot_json_out_render(r->pool, ngx_iot_operation_write,
-                                &ctx->call.operation, &json)
+    if (ngx_iot_json_out_render(r->pool, ctx->call.method->write, &ctx->call,
+                                &json)
         != NGX_OK)
     {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;

@@ -151,11 +151,18 @@ static ngx_int_t
 ngx_http_iot_fingerprint_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {
+    ngx_iot_route_t      route;
     ngx_http_iot_ctx_t  *ctx;
 
     ctx = ngx_http_iot_ctx(r);
 
-    return ngx_http_iot_variable_set(v, ctx ? &ctx->call.fingerprint : NULL);
+    if (ctx && ctx->call.fingerprint.len) {
+        return ngx_http_iot_variable_set(v, &ctx->call.fingerprint);
+    }
+
+    ngx_http_iot_variable_route(r, &route);
+
+    return ngx_http_iot_variable_set(v, &route.fingerprint);
 }
 
 

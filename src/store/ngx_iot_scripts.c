@@ -19,7 +19,11 @@
 
 
 ngx_iot_resp_script_t  ngx_iot_scripts[NGX_IOT_SCRIPT_MAX] = {
-    ngx_iot_script(add_certificate)
+    ngx_iot_script(add_certificate),
+    ngx_iot_script(delete_certificate),
+    ngx_iot_script(find_certificate),
+    ngx_iot_script(get_certificate),
+    ngx_iot_script(list_certificates)
 };
 
 

@@ -56,12 +56,18 @@
 #define NGX_IOT_STORE_PEM_OPEN  2
 
 
+/* a member of a registry's list, which is also a place in it */
+#define NGX_IOT_LIST_TIME_LEN    6
+#define NGX_IOT_LIST_MEMBER_LEN  (NGX_IOT_LIST_TIME_LEN + NGX_IOT_SHA256_LEN)
+
+
 /* what the store made of a request */
 
 typedef enum {
     NGX_IOT_STORE_OK = 0,
-    NGX_IOT_STORE_NOT_FOUND,            /* no registry, operation, … */
+    NGX_IOT_STORE_NO_REGISTRY,
     NGX_IOT_STORE_REGISTRY_DISABLED,
+    NGX_IOT_STORE_NOT_FOUND,            /* the operation, the certificate */
     NGX_IOT_STORE_EXISTS,               /* in this registry */
     NGX_IOT_STORE_HELD,                 /* by another registry */
     NGX_IOT_STORE_NEWER,                /* a record of a newer format */
@@ -75,50 +81,104 @@ typedef struct {
     ngx_pool_t      *pool;              /* of requests and of what is read */
     ngx_log_t       *log;
     ngx_str_t        key_prefix;
+    ngx_uint_t       open;              /* registries need no record */
+    ngx_iot_msec_t   retention;         /* life of operations */
 } ngx_iot_store_t;
 
 
 /*
- * Adds operation->certificate to its registry and stores the operation, which
- * is done.  retention: life of the operation, ms.  open: the registry needs no
- * record.  The request points to memory of the pool and to the operation.
+ * Requests point to memory of the pool and to what they are given.  Every
+ * function that makes one returns NGX_OK or NGX_ERROR; every function that
+ * reads a reply may return NEWER or ERROR beside what is said of it.
  */
-ngx_int_t ngx_iot_store_add_certificate(const ngx_iot_store_t *store,
-    const ngx_iot_operation_t *operation, ngx_iot_msec_t retention,
-    ngx_uint_t open, ngx_iot_resp_request_t *req);
+
 
 /*
- * OK, NOT_FOUND (the registry), REGISTRY_DISABLED, EXISTS (*added_by is the id
- * of the operation that added it, copied into the pool), HELD, NEWER, ERROR.
+ * Adds operation->certificate to its registry, and the operation, which is
+ * done.  OK, NO_REGISTRY, REGISTRY_DISABLED, HELD, or EXISTS with the id of
+ * the operation that added it, copied into the pool.
  */
+ngx_int_t ngx_iot_store_add_certificate(const ngx_iot_store_t *store,
+    const ngx_iot_operation_t *operation, ngx_iot_resp_request_t *req);
 ngx_iot_store_result_e ngx_iot_store_certificate_added(
     const ngx_iot_store_t *store, const ngx_iot_resp_reply_t *reply,
     ngx_str_t *added_by);
 
-
-/* reads the operation of that id, which ngx_iot_id_valid() has accepted */
-ngx_int_t ngx_iot_store_get_operation(const ngx_iot_store_t *store,
-    const ngx_str_t *operation_id, ngx_iot_resp_request_t *req);
+/*
+ * Deletes the certificate that operation->certificate names by registry id,
+ * sha256 and fingerprint; adds the operation, which is done.
+ * OK, NO_REGISTRY or NOT_FOUND.
+ */
+ngx_int_t ngx_iot_store_delete_certificate(const ngx_iot_store_t *store,
+    const ngx_iot_operation_t *operation, ngx_iot_resp_request_t *req);
+ngx_iot_store_result_e ngx_iot_store_certificate_deleted(
+    const ngx_iot_store_t *store, const ngx_iot_resp_reply_t *reply);
 
 /*
- * OK, NOT_FOUND, NEWER, ERROR.  With OK everything of the operation is set but
- * the text of its certificate, which is read next.
+ * Reads the certificate of that registry id and fingerprint.
+ * OK: pem and created_at are set; NO_REGISTRY or NOT_FOUND.
  */
-ngx_iot_store_result_e ngx_iot_store_operation(const ngx_iot_store_t *store,
-    const ngx_iot_resp_reply_t *reply, ngx_iot_operation_t *operation);
-
-
-/* reads the record of the certificate with that registry id and fingerprint */
 ngx_int_t ngx_iot_store_get_certificate(const ngx_iot_store_t *store,
     const ngx_iot_certificate_t *certificate, ngx_iot_resp_request_t *req);
+ngx_iot_store_result_e ngx_iot_store_certificate_got(
+    const ngx_iot_store_t *store, const ngx_iot_resp_reply_t *reply,
+    ngx_iot_certificate_t *certificate);
 
 /*
- * OK, NOT_FOUND, NEWER, ERROR.  With OK sets pem and created_at of certificate
- * and *added_by, in the pool.
+ * Finds the certificate of that registry id and sha1.
+ * OK: sha256 and fingerprint are set; NO_REGISTRY or NOT_FOUND.
  */
-ngx_iot_store_result_e ngx_iot_store_certificate(const ngx_iot_store_t *store,
+ngx_int_t ngx_iot_store_find_certificate(const ngx_iot_store_t *store,
+    const ngx_iot_certificate_t *certificate, ngx_iot_resp_request_t *req);
+ngx_iot_store_result_e ngx_iot_store_certificate_found(
+    const ngx_iot_store_t *store, const ngx_iot_resp_reply_t *reply,
+    ngx_iot_certificate_t *certificate);
+
+/*
+ * Reads the places of at most count certificates behind the place after, or
+ * from the first when that is empty, oldest first.
+ * OK: *n, in: how many members has room for, out: how many there are;
+ * NO_REGISTRY.
+ */
+ngx_int_t ngx_iot_store_list_certificates(const ngx_iot_store_t *store,
+    const ngx_str_t *registry_id, const ngx_str_t *after, ngx_uint_t count,
+    ngx_iot_resp_request_t *req);
+ngx_iot_store_result_e ngx_iot_store_certificates_listed(
+    const ngx_iot_store_t *store, const ngx_iot_resp_reply_t *reply,
+    ngx_str_t *members, ngx_uint_t *n);
+
+/*
+ * Reads the certificates at n places.
+ * OK: fingerprint, pem and created_at of *n certificates are set, fewer than
+ * before when some were deleted meanwhile.
+ */
+ngx_int_t ngx_iot_store_read_records(const ngx_iot_store_t *store,
+    const ngx_str_t *registry_id, const ngx_str_t *members, ngx_uint_t n,
+    ngx_iot_resp_request_t *req);
+ngx_iot_store_result_e ngx_iot_store_records(const ngx_iot_store_t *store,
+    const ngx_iot_resp_reply_t *reply, const ngx_str_t *members,
+    ngx_uint_t *n, ngx_iot_certificate_t *certificates);
+
+/*
+ * Reads the record of a certificate, whatever became of its registry.
+ * OK: pem and created_at of certificate and *added_by are set, in the pool;
+ * NOT_FOUND.
+ */
+ngx_int_t ngx_iot_store_read_record(const ngx_iot_store_t *store,
+    const ngx_iot_certificate_t *certificate, ngx_iot_resp_request_t *req);
+ngx_iot_store_result_e ngx_iot_store_record(const ngx_iot_store_t *store,
     const ngx_iot_resp_reply_t *reply, ngx_iot_certificate_t *certificate,
     ngx_str_t *added_by);
+
+
+/*
+ * Reads the operation of that id, which ngx_iot_id_valid() has accepted.
+ * OK: everything is set but the text of its certificate; NOT_FOUND.
+ */
+ngx_int_t ngx_iot_store_get_operation(const ngx_iot_store_t *store,
+    const ngx_str_t *operation_id, ngx_iot_resp_request_t *req);
+ngx_iot_store_result_e ngx_iot_store_operation(const ngx_iot_store_t *store,
+    const ngx_iot_resp_reply_t *reply, ngx_iot_operation_t *operation);
 
 
 #endif /* _NGX_IOT_STORE_H_INCLUDED_ */

@@ -106,6 +106,8 @@ start(ngx_uint_t services, ngx_uint_t verb, const char *path,
     call->log = &unit_log;
     call->store.pool = pool;
     call->store.log = &unit_log;
+    call->store.open = settings.open;
+    call->store.retention = settings.operation_retention;
     ngx_str_set(&call->store.key_prefix, "gw:");
     call->now = NOW;
     ngx_memcpy(call->random, "\1\2\3\4\5\6", NGX_IOT_ID_RANDOM_LEN);
@@ -223,9 +225,18 @@ test_routes(void)
         { "/operations/x/", NGX_IOT_GET, "OperationService.Get", 0 },
 
         { "/iot-devices/v1/registries/a/certificates", NGX_IOT_GET,
-          NULL, NGX_IOT_POST },
+          "RegistryService.ListCertificates", 0 },
+        { "/iot-devices/v1/registries/a/certificates/f", NGX_IOT_GET,
+          "RegistryService.GetCertificate", 0 },
+        { "/iot-devices/v1/registries/a/certificates/f", NGX_IOT_DELETE,
+          "RegistryService.DeleteCertificate", 0 },
+
         { "/iot-devices/v1/registries/a/certificates", 0,
-          NULL, NGX_IOT_POST },
+          NULL, NGX_IOT_GET|NGX_IOT_POST },
+        { "/iot-devices/v1/registries/a/certificates/f", NGX_IOT_POST,
+          NULL, NGX_IOT_GET|NGX_IOT_DELETE },
+        { "/iot-devices/v1/registries/a/certificates/f/g", NGX_IOT_GET,
+          NULL, 0 },
         { "/operations/x", NGX_IOT_POST, NULL, NGX_IOT_GET },
 
         { "/iot-devices/v1/registries/a/certificates//", NGX_IOT_POST,
@@ -306,20 +317,20 @@ test_add_request(void)
     unit_is_str(&argv[8], OPERATION_ID, "operation id");
     unit_is_str(&argv[9], "1795500000123", "createdAt");
 
-    record = argv[10];
+    unit_is_str(&argv[10], "alice", "createdBy");
+    unit_is_str(&argv[11], "2592000000", "the operation's life");
+    unit_is_str(&argv[12], "7e1k5oq9urr000000000", "operations before it");
+    unit_is_str(&argv[13], "known", "the registry must exist");
+    unit_is_mem(&argv[14], SHA256, 32, "SHA-256");
+    unit_is_mem(&argv[15], SHA1, 20, "SHA-1");
+    unit_is_mem(&argv[16], &(NOW_BYTES SHA256)[2], 38,
+                "list member: six bytes of createdAt, SHA-256");
+
+    record = argv[17];
     unit_is_int(record.len, 50 + DER_LEN, "record: head and DER");
     record.len = 50;
     unit_is_mem(&record, "\1" NOW_BYTES OPERATION_ID SHA1 "\1", 50,
                 "record: format, createdAt, operation, SHA-1, PEM from DER");
-
-    unit_is_mem(&argv[11], &(NOW_BYTES SHA256)[2], 38,
-                "list member: six bytes of createdAt, SHA-256");
-    unit_is_mem(&argv[12], SHA1, 20, "SHA-1");
-    unit_is_mem(&argv[13], SHA256, 32, "SHA-256");
-    unit_is_str(&argv[14], "alice", "createdBy");
-    unit_is_str(&argv[15], "2592000000", "the operation's life");
-    unit_is_str(&argv[16], "7e1k5oq9urr000000000", "operations before it");
-    unit_is_str(&argv[17], "known", "the registry must exist");
 }
 
 
@@ -355,14 +366,14 @@ test_record_forms(void)
                     forms[i].what);
         ngx_free(body);
 
-        record = &call->request.argv[10];
+        record = &call->request.argv[17];
         unit_is_int(record->data[49], forms[i].form, "... its form");
 
         text = call->operation.certificate.pem;
         certificate = call->operation.certificate;
         ngx_str_null(&certificate.pem);
 
-        unit_is_int(ngx_iot_store_certificate(&call->store,
+        unit_is_int(ngx_iot_store_record(&call->store,
                         reply_string(call, (char *) record->data, record->len),
                         &certificate, &json),
                     NGX_IOT_STORE_OK, "... is read");
@@ -392,9 +403,9 @@ test_record_form_open(void)
 
     unit_is_int(call->method->prepare(call), NGX_AGAIN, "no last newline");
 
-    record = &call->request.argv[10];
+    record = &call->request.argv[17];
     unit_is_int(record->data[49], NGX_IOT_STORE_PEM_OPEN, "... its form");
-    unit_is_int(ngx_iot_store_certificate(&call->store,
+    unit_is_int(ngx_iot_store_record(&call->store,
                     reply_string(call, (char *) record->data, record->len),
                     &certificate, &added_by),
                 NGX_IOT_STORE_OK, "... is read");

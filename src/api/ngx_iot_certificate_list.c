@@ -1,0 +1,277 @@
+
+/*
+ * Copyright (C) ngx_http_iot_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+
+#include "ngx_iot_registry_service.h"
+#include "ngx_iot_page.h"
+
+
+/*
+ * ListCertificates: the places of a piece of the list are read, then their
+ * certificates, then the piece goes out as a part of the answer.  So a list of
+ * any length takes bounded memory, and bounded work at a time.
+ */
+
+
+#define NGX_IOT_LIST_PIECE  100
+
+
+typedef struct {
+    ngx_iot_page_t           page;
+    ngx_uint_t               left;      /* of the page, when it has a size */
+
+    ngx_uint_t               reading;   /* unsigned  reading:1; certificates */
+    ngx_uint_t               more;      /* unsigned  more:1; follow it */
+    ngx_uint_t               begun;     /* unsigned  begun:1; parts went out */
+    ngx_uint_t               filled;    /* unsigned  filled:1; with elements */
+    ngx_uint_t               last;      /* unsigned  last:1; this part is it */
+
+    ngx_uint_t               nplaces;
+    ngx_uint_t               n;
+    ngx_str_t                places[NGX_IOT_LIST_PIECE + 1];
+    ngx_iot_certificate_t    certificates[NGX_IOT_LIST_PIECE];
+} ngx_iot_certificate_list_t;
+
+
+static ngx_int_t ngx_iot_list_certificates_prepare(ngx_iot_call_t *call);
+static ngx_int_t ngx_iot_list_certificates_finish(ngx_iot_call_t *call,
+    const ngx_iot_resp_reply_t *reply);
+static ngx_int_t ngx_iot_list_certificates_more(ngx_iot_call_t *call);
+static void ngx_iot_list_certificates_write(ngx_iot_json_out_t *out,
+    const void *data);
+static ngx_int_t ngx_iot_list_certificates_request(ngx_iot_call_t *call);
+static ngx_uint_t ngx_iot_list_certificates_wanted(
+    const ngx_iot_certificate_list_t *list);
+static ngx_int_t ngx_iot_list_certificates_places(ngx_iot_call_t *call,
+    const ngx_iot_resp_reply_t *reply);
+static ngx_int_t ngx_iot_list_certificates_records(ngx_iot_call_t *call,
+    const ngx_iot_resp_reply_t *reply);
+
+
+const ngx_iot_method_t  ngx_iot_list_certificates = {
+    ngx_string("RegistryService.ListCertificates"),
+    NGX_IOT_REGISTRY_SERVICE,
+    NGX_IOT_GET,
+    ngx_string("/iot-devices/v1/registries/{registry_id}/certificates"),
+    NGX_IOT_METHOD_PAGED,
+    ngx_iot_list_certificates_prepare,
+    ngx_iot_list_certificates_finish,
+    ngx_iot_list_certificates_write,
+    ngx_iot_list_certificates_more,
+    NULL
+};
+
+
+static ngx_int_t
+ngx_iot_list_certificates_prepare(ngx_iot_call_t *call)
+{
+    ngx_int_t                    rc;
+    ngx_iot_certificate_list_t  *list;
+
+    rc = ngx_iot_registry_id_check(call);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    list = ngx_pcalloc(call->pool, sizeof(ngx_iot_certificate_list_t));
+    if (list == NULL) {
+        return NGX_ERROR;
+    }
+
+    call->list = list;
+
+    rc = ngx_iot_page_read(call, NGX_IOT_LIST_MEMBER_LEN, &list->page);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    list->left = list->page.size;
+
+    return ngx_iot_list_certificates_request(call);
+}
+
+
+static ngx_int_t
+ngx_iot_list_certificates_more(ngx_iot_call_t *call)
+{
+    ngx_iot_certificate_list_t  *list;
+
+    list = call->list;
+
+    list->begun = 1;
+
+    if (list->n) {
+        list->filled = 1;
+    }
+
+    return ngx_iot_list_certificates_request(call);
+}
+
+
+/* asks for one place more than is wanted: whether the list goes on */
+static ngx_int_t
+ngx_iot_list_certificates_request(ngx_iot_call_t *call)
+{
+    ngx_uint_t                   wanted;
+    ngx_iot_certificate_list_t  *list;
+
+    list = call->list;
+    wanted = ngx_iot_list_certificates_wanted(list);
+
+    if (ngx_iot_store_list_certificates(&call->store, &call->registry_id,
+                                        &list->page.after, wanted + 1,
+                                        &call->request)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return NGX_AGAIN;
+}
+
+
+static ngx_uint_t
+ngx_iot_list_certificates_wanted(const ngx_iot_certificate_list_t *list)
+{
+    if (list->page.size == 0) {
+        return NGX_IOT_LIST_PIECE;
+    }
+
+    return ngx_min(list->left, NGX_IOT_LIST_PIECE);
+}
+
+
+static ngx_int_t
+ngx_iot_list_certificates_finish(ngx_iot_call_t *call,
+    const ngx_iot_resp_reply_t *reply)
+{
+    ngx_iot_certificate_list_t  *list;
+
+    list = call->list;
+
+    if (!list->reading) {
+        return ngx_iot_list_certificates_places(call, reply);
+    }
+
+    return ngx_iot_list_certificates_records(call, reply);
+}
+
+
+static ngx_int_t
+ngx_iot_list_certificates_places(ngx_iot_call_t *call,
+    const ngx_iot_resp_reply_t *reply)
+{
+    ngx_uint_t                   n, wanted;
+    ngx_iot_store_result_e       result;
+    ngx_iot_certificate_list_t  *list;
+
+    list = call->list;
+    wanted = ngx_iot_list_certificates_wanted(list);
+    n = wanted + 1;
+
+    result = ngx_iot_store_certificates_listed(&call->store, reply,
+                                               list->places, &n);
+    if (result != NGX_IOT_STORE_OK) {
+        return ngx_iot_certificate_refused(call, result);
+    }
+
+    list->more = (n > wanted);
+    list->nplaces = ngx_min(n, wanted);
+
+    if (list->nplaces == 0) {
+        list->n = 0;
+        list->last = 1;
+        return NGX_OK;
+    }
+
+    list->reading = 1;
+
+    if (ngx_iot_store_read_records(&call->store, &call->registry_id,
+                                   list->places, list->nplaces,
+                                   &call->request)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return NGX_AGAIN;
+}
+
+
+static ngx_int_t
+ngx_iot_list_certificates_records(ngx_iot_call_t *call,
+    const ngx_iot_resp_reply_t *reply)
+{
+    ngx_uint_t                   i;
+    ngx_iot_store_result_e       result;
+    ngx_iot_certificate_list_t  *list;
+
+    list = call->list;
+    list->n = list->nplaces;
+
+    result = ngx_iot_store_records(&call->store, reply, list->places,
+                                   &list->n, list->certificates);
+    if (result != NGX_IOT_STORE_OK) {
+        return ngx_iot_certificate_refused(call, result);
+    }
+
+    for (i = 0; i < list->n; i++) {
+        list->certificates[i].registry_id = call->registry_id;
+    }
+
+    ngx_iot_page_set(&list->page, &list->places[list->nplaces - 1]);
+
+    list->reading = 0;
+
+    if (list->page.size) {
+        list->left -= list->nplaces;
+    }
+
+    list->last = !list->more || (list->page.size && list->left == 0);
+
+    return list->last ? NGX_OK : NGX_BUSY;
+}
+
+
+static void
+ngx_iot_list_certificates_write(ngx_iot_json_out_t *out, const void *data)
+{
+    const ngx_iot_call_t  *call = data;
+
+    u_char                             buf[NGX_IOT_PAGE_TOKEN_MAX];
+    ngx_str_t                          token;
+    ngx_uint_t                         i;
+    const ngx_iot_certificate_list_t  *list;
+
+    list = call->list;
+
+    if (list->begun) {
+        out->comma = (list->filled != 0);
+
+    } else {
+        ngx_iot_json_out_object(out, NULL);
+        ngx_iot_json_out_array(out, "certificates");
+    }
+
+    for (i = 0; i < list->n; i++) {
+        ngx_iot_json_out_object(out, NULL);
+        ngx_iot_certificate_write(out, &list->certificates[i]);
+        ngx_iot_json_out_object_end(out);
+    }
+
+    if (!list->last) {
+        return;
+    }
+
+    ngx_iot_json_out_array_end(out);
+
+    if (list->more) {
+        token = ngx_iot_page_token(call, &list->page, buf);
+        ngx_iot_json_out_string(out, "nextPageToken", &token);
+    }
+
+    ngx_iot_json_out_object_end(out);
+}

@@ -1,0 +1,409 @@
+
+/*
+ * Copyright (C) ngx_http_iot_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+
+#include "ngx_iot_registry_service.h"
+#include "ngx_iot_json.h"
+#include "ngx_iot_shard.h"
+
+
+/* the methods of one certificate: Add, Get and Delete */
+
+
+static ngx_int_t ngx_iot_add_certificate_prepare(ngx_iot_call_t *call);
+static ngx_int_t ngx_iot_add_certificate_finish(ngx_iot_call_t *call,
+    const ngx_iot_resp_reply_t *reply);
+static ngx_int_t ngx_iot_add_certificate_read(ngx_iot_call_t *call,
+    ngx_str_t *certificate_data);
+static ngx_int_t ngx_iot_certificate_exists(ngx_iot_call_t *call,
+    const ngx_str_t *added_by);
+
+static ngx_int_t ngx_iot_get_certificate_request(ngx_iot_call_t *call);
+static ngx_int_t ngx_iot_get_certificate_finish(ngx_iot_call_t *call,
+    const ngx_iot_resp_reply_t *reply);
+static void ngx_iot_get_certificate_write(ngx_iot_json_out_t *out,
+    const void *data);
+
+static ngx_int_t ngx_iot_delete_certificate_request(ngx_iot_call_t *call);
+static ngx_int_t ngx_iot_delete_certificate_finish(ngx_iot_call_t *call,
+    const ngx_iot_resp_reply_t *reply);
+
+static ngx_int_t ngx_iot_get_certificate_prepare(ngx_iot_call_t *call);
+static ngx_int_t ngx_iot_delete_certificate_prepare(ngx_iot_call_t *call);
+static ngx_int_t ngx_iot_certificate_named(ngx_iot_call_t *call,
+    ngx_int_t (*request)(ngx_iot_call_t *call));
+static ngx_int_t ngx_iot_certificate_found(ngx_iot_call_t *call,
+    const ngx_iot_resp_reply_t *reply,
+    ngx_int_t (*request)(ngx_iot_call_t *call));
+static ngx_int_t ngx_iot_certificate_operation(ngx_iot_call_t *call,
+    ngx_iot_operation_kind_e kind);
+
+
+#define NGX_IOT_CERTIFICATES                                                  \
+    "/iot-devices/v1/registries/{registry_id}/certificates"
+
+
+const ngx_iot_method_t  ngx_iot_add_certificate = {
+    ngx_string("RegistryService.AddCertificate"),
+    NGX_IOT_REGISTRY_SERVICE,
+    NGX_IOT_POST,
+    ngx_string(NGX_IOT_CERTIFICATES),
+    NGX_IOT_METHOD_BODY|NGX_IOT_METHOD_MUTATION,
+    ngx_iot_add_certificate_prepare,
+    ngx_iot_add_certificate_finish,
+    ngx_iot_method_write_operation,
+    NULL,
+    NULL
+};
+
+
+const ngx_iot_method_t  ngx_iot_get_certificate = {
+    ngx_string("RegistryService.GetCertificate"),
+    NGX_IOT_REGISTRY_SERVICE,
+    NGX_IOT_GET,
+    ngx_string(NGX_IOT_CERTIFICATES "/{fingerprint}"),
+    0,
+    ngx_iot_get_certificate_prepare,
+    ngx_iot_get_certificate_finish,
+    ngx_iot_get_certificate_write,
+    NULL,
+    NULL
+};
+
+
+const ngx_iot_method_t  ngx_iot_delete_certificate = {
+    ngx_string("RegistryService.DeleteCertificate"),
+    NGX_IOT_REGISTRY_SERVICE,
+    NGX_IOT_DELETE,
+    ngx_string(NGX_IOT_CERTIFICATES "/{fingerprint}"),
+    NGX_IOT_METHOD_MUTATION,
+    ngx_iot_delete_certificate_prepare,
+    ngx_iot_delete_certificate_finish,
+    ngx_iot_method_write_operation,
+    NULL,
+    NULL
+};
+
+
+static ngx_int_t
+ngx_iot_add_certificate_prepare(ngx_iot_call_t *call)
+{
+    ngx_int_t               rc;
+    ngx_str_t               certificate_data;
+    ngx_iot_certificate_t  *certificate;
+
+    rc = ngx_iot_add_certificate_read(call, &certificate_data);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    certificate = &call->operation.certificate;
+
+    rc = ngx_iot_certificate_read(call->pool, &certificate_data,
+                                  &call->settings->certificate,
+                                  (time_t) (call->now / 1000), certificate,
+                                  &call->error);
+    if (rc != NGX_OK) {
+        ngx_str_set(&call->error.field, "certificate_data");
+        return rc;
+    }
+
+    call->fingerprint.data = certificate->fingerprint;
+    call->fingerprint.len = NGX_IOT_FINGERPRINT_LEN;
+
+    if (ngx_iot_certificate_operation(call, NGX_IOT_ADD_CERTIFICATE) != NGX_OK
+        || ngx_iot_store_add_certificate(&call->store, &call->operation,
+                                         &call->request)
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return NGX_AGAIN;
+}
+
+
+static ngx_int_t
+ngx_iot_add_certificate_read(ngx_iot_call_t *call, ngx_str_t *certificate_data)
+{
+    ngx_int_t  rc;
+    ngx_str_t  registry_id;
+
+    /* registry_id in the body must be a string, but the path's one wins */
+
+    ngx_iot_json_field_t  fields[] = {
+        { ngx_string("registry_id"), ngx_string("registryId"), &registry_id },
+        { ngx_string("certificate_data"), ngx_string("certificateData"),
+          certificate_data }
+    };
+
+    rc = ngx_iot_json_read(call->pool, &call->body, fields, 2, &call->error);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    return ngx_iot_registry_id_check(call);
+}
+
+
+static ngx_int_t
+ngx_iot_add_certificate_finish(ngx_iot_call_t *call,
+    const ngx_iot_resp_reply_t *reply)
+{
+    ngx_str_t               added_by;
+    ngx_iot_store_result_e  result;
+
+    ngx_str_null(&added_by);
+
+    result = ngx_iot_store_certificate_added(&call->store, reply, &added_by);
+
+    switch (result) {
+
+    case NGX_IOT_STORE_OK:
+        return NGX_OK;
+
+    case NGX_IOT_STORE_EXISTS:
+    case NGX_IOT_STORE_HELD:
+        return ngx_iot_certificate_exists(call, &added_by);
+
+    default:
+        return ngx_iot_certificate_refused(call, result);
+    }
+}
+
+
+/* added_by: the operation, when the certificate is in this registry */
+static ngx_int_t
+ngx_iot_certificate_exists(ngx_iot_call_t *call, const ngx_str_t *added_by)
+{
+    static ngx_str_t  in_this = ngx_string("this");
+    static ngx_str_t  in_another = ngx_string("another");
+
+    if (added_by->len) {
+        ngx_iot_error(&call->error, CERTIFICATE_EXISTS,
+                      "the certificate is in this registry already");
+        ngx_iot_error_metadata(&call->error, "registry", &in_this);
+        ngx_iot_error_metadata(&call->error, "operationId", added_by);
+
+    } else {
+        ngx_iot_error(&call->error, CERTIFICATE_EXISTS,
+                      "the certificate belongs to another registry");
+        ngx_iot_error_metadata(&call->error, "registry", &in_another);
+    }
+
+    ngx_str_set(&call->error.resource_type,
+                "yandex.cloud.iot.devices.v1.RegistryCertificate");
+    call->error.resource_name = call->fingerprint;
+
+    /* the operation of this call was not started */
+    ngx_str_null(&call->operation_id);
+
+    return NGX_DECLINED;
+}
+
+
+static ngx_int_t
+ngx_iot_get_certificate_prepare(ngx_iot_call_t *call)
+{
+    return ngx_iot_certificate_named(call, ngx_iot_get_certificate_request);
+}
+
+
+static ngx_int_t
+ngx_iot_get_certificate_request(ngx_iot_call_t *call)
+{
+    if (ngx_iot_store_get_certificate(&call->store,
+                                      &call->operation.certificate,
+                                      &call->request)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return NGX_AGAIN;
+}
+
+
+static ngx_int_t
+ngx_iot_get_certificate_finish(ngx_iot_call_t *call,
+    const ngx_iot_resp_reply_t *reply)
+{
+    ngx_iot_store_result_e  result;
+
+    if (call->alias) {
+        return ngx_iot_certificate_found(call, reply,
+                                         ngx_iot_get_certificate_request);
+    }
+
+    result = ngx_iot_store_certificate_got(&call->store, reply,
+                                           &call->operation.certificate);
+
+    if (result != NGX_IOT_STORE_OK) {
+        return ngx_iot_certificate_refused(call, result);
+    }
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_iot_get_certificate_write(ngx_iot_json_out_t *out, const void *data)
+{
+    const ngx_iot_call_t  *call = data;
+
+    ngx_iot_json_out_object(out, NULL);
+    ngx_iot_certificate_write(out, &call->operation.certificate);
+    ngx_iot_json_out_object_end(out);
+}
+
+
+static ngx_int_t
+ngx_iot_delete_certificate_prepare(ngx_iot_call_t *call)
+{
+    return ngx_iot_certificate_named(call, ngx_iot_delete_certificate_request);
+}
+
+
+static ngx_int_t
+ngx_iot_delete_certificate_request(ngx_iot_call_t *call)
+{
+    if (ngx_iot_certificate_operation(call, NGX_IOT_DELETE_CERTIFICATE)
+        != NGX_OK
+        || ngx_iot_store_delete_certificate(&call->store, &call->operation,
+                                            &call->request)
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return NGX_AGAIN;
+}
+
+
+static ngx_int_t
+ngx_iot_delete_certificate_finish(ngx_iot_call_t *call,
+    const ngx_iot_resp_reply_t *reply)
+{
+    ngx_iot_store_result_e  result;
+
+    if (call->alias) {
+        return ngx_iot_certificate_found(call, reply,
+                                         ngx_iot_delete_certificate_request);
+    }
+
+    result = ngx_iot_store_certificate_deleted(&call->store, reply);
+
+    if (result != NGX_IOT_STORE_OK) {
+        return ngx_iot_certificate_refused(call, result);
+    }
+
+    return NGX_OK;
+}
+
+
+/* the certificate of the path; by its SHA-1 it has to be found first */
+static ngx_int_t
+ngx_iot_certificate_named(ngx_iot_call_t *call,
+    ngx_int_t (*request)(ngx_iot_call_t *call))
+{
+    ngx_int_t               rc;
+    ngx_iot_certificate_t  *certificate;
+
+    certificate = &call->operation.certificate;
+
+    rc = ngx_iot_registry_id_check(call);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    certificate->registry_id = call->registry_id;
+
+    switch (ngx_iot_certificate_name(certificate, &call->fingerprint)) {
+
+    case NGX_IOT_SHA256_LEN:
+        call->fingerprint.data = certificate->fingerprint;
+        call->fingerprint.len = NGX_IOT_FINGERPRINT_LEN;
+
+        return request(call);
+
+    case NGX_IOT_SHA1_LEN:
+        call->alias = 1;
+
+        if (ngx_iot_store_find_certificate(&call->store, certificate,
+                                           &call->request)
+            != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+
+        return NGX_AGAIN;
+
+    default:
+        ngx_iot_field_error(&call->error, INVALID_FIELD, "fingerprint",
+                            "a fingerprint has 64 hex digits (SHA-256) or 40 "
+                            "(SHA-1); colons may stand between bytes");
+        return NGX_DECLINED;
+    }
+}
+
+
+static ngx_int_t
+ngx_iot_certificate_found(ngx_iot_call_t *call,
+    const ngx_iot_resp_reply_t *reply,
+    ngx_int_t (*request)(ngx_iot_call_t *call))
+{
+    ngx_iot_certificate_t   *certificate;
+    ngx_iot_store_result_e   result;
+
+    certificate = &call->operation.certificate;
+
+    result = ngx_iot_store_certificate_found(&call->store, reply, certificate);
+
+    if (result != NGX_IOT_STORE_OK) {
+        return ngx_iot_certificate_refused(call, result);
+    }
+
+    call->alias = 0;
+    call->fingerprint.data = certificate->fingerprint;
+    call->fingerprint.len = NGX_IOT_FINGERPRINT_LEN;
+
+    return request(call);
+}
+
+
+/* what is asked for is done when the answer says so: born done */
+static ngx_int_t
+ngx_iot_certificate_operation(ngx_iot_call_t *call,
+    ngx_iot_operation_kind_e kind)
+{
+    ngx_uint_t            shard;
+    ngx_iot_operation_t  *operation;
+
+    operation = &call->operation;
+
+    operation->id.data = ngx_pnalloc(call->pool, NGX_IOT_OPERATION_ID_LEN);
+    if (operation->id.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    operation->id.len = NGX_IOT_OPERATION_ID_LEN;
+
+    shard = ngx_iot_shard_registry(&call->registry_id);
+    ngx_iot_id_make(operation->id.data, shard, call->now, call->random);
+
+    operation->kind = kind;
+    operation->created_by = call->caller;
+    operation->created_at = call->now;
+    operation->modified_at = call->now;
+    operation->done = 1;
+
+    operation->certificate.registry_id = call->registry_id;
+    operation->certificate.created_at = call->now;
+
+    call->operation_id = operation->id;
+
+    return NGX_OK;
+}

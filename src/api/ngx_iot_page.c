@@ -1,0 +1,146 @@
+
+/*
+ * Copyright (C) ngx_http_iot_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+
+#include "ngx_iot_page.h"
+
+
+#define NGX_IOT_PAGE_BIND_LEN  4
+
+
+static ngx_int_t ngx_iot_page_read_size(ngx_iot_call_t *call,
+    ngx_iot_page_t *page);
+static ngx_int_t ngx_iot_page_read_token(ngx_iot_call_t *call, size_t len,
+    ngx_iot_page_t *page);
+static void ngx_iot_page_bind(const ngx_iot_call_t *call, u_char *p);
+
+
+ngx_int_t
+ngx_iot_page_read(ngx_iot_call_t *call, size_t len, ngx_iot_page_t *page)
+{
+    ngx_int_t  rc;
+
+    page->size = 0;
+    ngx_str_null(&page->after);
+
+    rc = ngx_iot_page_read_size(call, page);
+
+    if (rc == NGX_OK && call->page.token.len) {
+        rc = ngx_iot_page_read_token(call, len, page);
+    }
+
+    return rc;
+}
+
+
+static ngx_int_t
+ngx_iot_page_read_size(ngx_iot_call_t *call, ngx_iot_page_t *page)
+{
+    ngx_int_t         n;
+    const ngx_str_t  *size;
+
+    size = &call->page.size;
+
+    if (size->len == 0) {
+        return NGX_OK;
+    }
+
+    n = ngx_atoi(size->data, size->len);
+
+    if (n == NGX_ERROR || n > NGX_IOT_PAGE_SIZE_MAX) {
+        ngx_iot_field_error(&call->error, INVALID_FIELD, "page_size",
+                            "a page size is a number from 0 to 1000");
+        return NGX_DECLINED;
+    }
+
+    page->size = (ngx_uint_t) n;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_iot_page_read_token(ngx_iot_call_t *call, size_t len,
+    ngx_iot_page_t *page)
+{
+    u_char            bind[NGX_IOT_PAGE_BIND_LEN];
+    u_char            buf[NGX_IOT_PAGE_TOKEN_MAX];
+    ngx_str_t         src, dst, place;
+    const ngx_str_t  *token;
+
+    token = &call->page.token;
+
+    if (token->len <= NGX_IOT_PAGE_TOKEN_MAX) {
+        src = *token;
+        dst.data = buf;
+
+        ngx_iot_page_bind(call, bind);
+
+        if (ngx_decode_base64url(&dst, &src) == NGX_OK
+            && dst.len == NGX_IOT_PAGE_BIND_LEN + len
+            && ngx_memcmp(buf, bind, NGX_IOT_PAGE_BIND_LEN) == 0)
+        {
+            place.data = buf + NGX_IOT_PAGE_BIND_LEN;
+            place.len = len;
+
+            ngx_iot_page_set(page, &place);
+
+            return NGX_OK;
+        }
+    }
+
+    ngx_iot_field_error(&call->error, INVALID_FIELD, "page_token",
+                        "the page token is not one of this list");
+
+    return NGX_DECLINED;
+}
+
+
+void
+ngx_iot_page_set(ngx_iot_page_t *page, const ngx_str_t *place)
+{
+    ngx_memcpy(page->place, place->data, place->len);
+
+    page->after.data = page->place;
+    page->after.len = place->len;
+}
+
+
+ngx_str_t
+ngx_iot_page_token(const ngx_iot_call_t *call, const ngx_iot_page_t *page,
+    u_char *buf)
+{
+    u_char     bytes[NGX_IOT_PAGE_BIND_LEN + NGX_IOT_PAGE_PLACE_MAX];
+    ngx_str_t  src, token;
+
+    ngx_iot_page_bind(call, bytes);
+    ngx_memcpy(bytes + NGX_IOT_PAGE_BIND_LEN, page->after.data,
+               page->after.len);
+
+    src.data = bytes;
+    src.len = NGX_IOT_PAGE_BIND_LEN + page->after.len;
+
+    token.data = buf;
+
+    ngx_encode_base64url(&token, &src);
+
+    return token;
+}
+
+
+/* a token of another registry is a mistake that is worth an error */
+static void
+ngx_iot_page_bind(const ngx_iot_call_t *call, u_char *p)
+{
+    uint32_t  crc;
+
+    crc = ngx_crc32_long(call->registry_id.data, call->registry_id.len);
+
+    *p++ = (u_char) (crc >> 24);
+    *p++ = (u_char) (crc >> 16);
+    *p++ = (u_char) (crc >> 8);
+    *p = (u_char) crc;
+}

@@ -1,0 +1,36 @@
+
+/*
+ * Copyright (C) ngx_http_iot_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+
+#ifndef _NGX_IOT_REGISTRY_SERVICE_H_INCLUDED_
+#define _NGX_IOT_REGISTRY_SERVICE_H_INCLUDED_
+
+
+#include "ngx_iot_method.h"
+
+
+/* yandex.cloud.iot.devices.v1.RegistryService: what its methods share */
+
+
+extern const ngx_iot_method_t  ngx_iot_add_certificate;
+extern const ngx_iot_method_t  ngx_iot_get_certificate;
+extern const ngx_iot_method_t  ngx_iot_delete_certificate;
+extern const ngx_iot_method_t  ngx_iot_list_certificates;
+
+
+/* NGX_OK, or NGX_DECLINED with the field named in call->error */
+ngx_int_t ngx_iot_registry_id_check(ngx_iot_call_t *call);
+
+/*
+ * Fills call->error for what the methods of certificates have in common: no
+ * registry, a disabled one, no certificate, and what the store cannot do.
+ * NGX_DECLINED.
+ */
+ngx_int_t ngx_iot_certificate_refused(ngx_iot_call_t *call,
+    ngx_iot_store_result_e result);
+
+
+#endif /* _NGX_IOT_REGISTRY_SERVICE_H_INCLUDED_ */

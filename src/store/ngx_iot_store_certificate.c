@@ -1,0 +1,700 @@
+
+/*
+ * Copyright (C) ngx_http_iot_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+
+#include "ngx_iot_store_key.h"
+#include "ngx_iot_id.h"
+#include "ngx_iot_pem.h"
+#include "ngx_iot_scripts.h"
+#include "ngx_iot_shard.h"
+
+
+/* offsets in a certificate's record */
+#define NGX_IOT_RECORD_CREATED_AT   1
+#define NGX_IOT_RECORD_OPERATION    9
+#define NGX_IOT_RECORD_SHA1         (9 + NGX_IOT_OPERATION_ID_LEN)
+#define NGX_IOT_RECORD_ENCODING     (NGX_IOT_RECORD_SHA1 + NGX_IOT_SHA1_LEN)
+#define NGX_IOT_RECORD_HEAD_LEN     (NGX_IOT_RECORD_ENCODING + 1)
+
+
+static ngx_int_t ngx_iot_store_change(const ngx_iot_store_t *store,
+    const ngx_iot_operation_t *operation, ngx_iot_script_e script,
+    ngx_uint_t nargs, ngx_iot_resp_request_t *req);
+static ngx_int_t ngx_iot_store_lookup(const ngx_iot_store_t *store,
+    const ngx_str_t *registry_id, ngx_iot_script_e script, ngx_uint_t nargs,
+    ngx_iot_resp_request_t *req);
+static ngx_int_t ngx_iot_store_lower_bound(const ngx_iot_store_t *store,
+    const ngx_iot_operation_t *operation, ngx_str_t *id);
+static ngx_int_t ngx_iot_store_list_member(const ngx_iot_store_t *store,
+    const ngx_iot_certificate_t *certificate, ngx_str_t *member);
+static ngx_int_t ngx_iot_store_make_record(const ngx_iot_store_t *store,
+    const ngx_iot_operation_t *operation, ngx_str_t *record);
+static ngx_int_t ngx_iot_store_encoding(const ngx_iot_store_t *store,
+    const ngx_iot_certificate_t *certificate, u_char *encoding);
+static ngx_int_t ngx_iot_store_pem(const ngx_iot_store_t *store,
+    u_char encoding, ngx_str_t *data, ngx_str_t *pem);
+
+
+static const ngx_iot_store_answer_t  ngx_iot_store_answers[] = {
+    { "OK", NGX_IOT_STORE_OK },
+    { "NO_REGISTRY", NGX_IOT_STORE_NO_REGISTRY },
+    { "DISABLED", NGX_IOT_STORE_REGISTRY_DISABLED },
+    { "NOT_FOUND", NGX_IOT_STORE_NOT_FOUND },
+    { "EXISTS", NGX_IOT_STORE_EXISTS },
+    { "HELD", NGX_IOT_STORE_HELD },
+    { "NEWER", NGX_IOT_STORE_NEWER },
+    { NULL, NGX_IOT_STORE_ERROR }
+};
+
+
+ngx_int_t
+ngx_iot_store_add_certificate(const ngx_iot_store_t *store,
+    const ngx_iot_operation_t *operation, ngx_iot_resp_request_t *req)
+{
+    ngx_str_t                    *arg;
+    const ngx_iot_certificate_t  *certificate;
+
+    certificate = &operation->certificate;
+
+    if (ngx_iot_store_change(store, operation, NGX_IOT_SCRIPT_ADD_CERTIFICATE,
+                             11, req)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    arg = req->argv + req->nkeys;
+
+    arg[8].data = (u_char *) certificate->sha1;
+    arg[8].len = NGX_IOT_SHA1_LEN;
+
+    if (ngx_iot_store_list_member(store, certificate, &arg[9]) != NGX_OK
+        || ngx_iot_store_make_record(store, operation, &arg[10]) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+ngx_iot_store_result_e
+ngx_iot_store_certificate_added(const ngx_iot_store_t *store,
+    const ngx_iot_resp_reply_t *reply, ngx_str_t *added_by)
+{
+    const ngx_str_t         *id;
+    ngx_iot_store_result_e   result;
+
+    result = ngx_iot_store_answer(store, reply, ngx_iot_store_answers,
+                                  "add_certificate");
+
+    if (result != NGX_IOT_STORE_EXISTS) {
+        return result;
+    }
+
+    if (reply->nelts != 2 || reply->elts[1]->type != NGX_IOT_RESP_STRING) {
+        return ngx_iot_store_broken(store, reply, "add_certificate");
+    }
+
+    id = &reply->elts[1]->str;
+
+    if (ngx_iot_store_copy(store, added_by, id->data, id->len) != NGX_OK) {
+        return NGX_IOT_STORE_ERROR;
+    }
+
+    return NGX_IOT_STORE_EXISTS;
+}
+
+
+ngx_int_t
+ngx_iot_store_delete_certificate(const ngx_iot_store_t *store,
+    const ngx_iot_operation_t *operation, ngx_iot_resp_request_t *req)
+{
+    return ngx_iot_store_change(store, operation,
+                                NGX_IOT_SCRIPT_DELETE_CERTIFICATE, 8, req);
+}
+
+
+ngx_iot_store_result_e
+ngx_iot_store_certificate_deleted(const ngx_iot_store_t *store,
+    const ngx_iot_resp_reply_t *reply)
+{
+    return ngx_iot_store_answer(store, reply, ngx_iot_store_answers,
+                                "delete_certificate");
+}
+
+
+/* the keys and the first eight arguments of what adds and what deletes */
+static ngx_int_t
+ngx_iot_store_change(const ngx_iot_store_t *store,
+    const ngx_iot_operation_t *operation, ngx_iot_script_e script,
+    ngx_uint_t nargs, ngx_iot_resp_request_t *req)
+{
+    u_char                       *hex, claim_tag[NGX_IOT_TAG_LEN];
+    ngx_str_t                    *key, *arg;
+    const u_char                 *tag;
+    const ngx_str_t              *registry_id;
+    const ngx_iot_certificate_t  *certificate;
+
+    certificate = &operation->certificate;
+    registry_id = &certificate->registry_id;
+
+    if (ngx_iot_store_request(store, req, 7 + nargs) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    req->script = &ngx_iot_scripts[script];
+    req->nkeys = 7;
+
+    key = req->argv;
+    arg = key + req->nkeys;
+
+    tag = operation->id.data;
+    hex = (u_char *) certificate->fingerprint;
+
+    ngx_iot_id_tag(claim_tag, ngx_iot_shard_fingerprint(certificate->sha256));
+
+    if (ngx_iot_store_key(store, &key[0], tag, 'r', registry_id, NULL)
+        || ngx_iot_store_key(store, &key[1], tag, 'c', registry_id, hex)
+        || ngx_iot_store_key(store, &key[2], tag, 'z', registry_id, NULL)
+        || ngx_iot_store_key(store, &key[3], tag, 'h', registry_id, NULL)
+        || ngx_iot_store_key(store, &key[4], tag, 'o', &operation->id, NULL)
+        || ngx_iot_store_key(store, &key[5], tag, 'y', registry_id, NULL)
+        || ngx_iot_store_key(store, &key[6], claim_tag, 'x', NULL, hex)
+
+        || ngx_iot_store_number(store, &arg[2], operation->created_at)
+        || ngx_iot_store_number(store, &arg[4], store->retention)
+        || ngx_iot_store_lower_bound(store, operation, &arg[5]))
+    {
+        return NGX_ERROR;
+    }
+
+    arg[0] = *registry_id;
+    arg[1] = operation->id;
+    arg[3] = operation->created_by;
+    arg[6] = ngx_iot_store_mode(store);
+
+    arg[7].data = (u_char *) certificate->sha256;
+    arg[7].len = NGX_IOT_SHA256_LEN;
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_iot_store_get_certificate(const ngx_iot_store_t *store,
+    const ngx_iot_certificate_t *certificate, ngx_iot_resp_request_t *req)
+{
+    u_char  tag[NGX_IOT_TAG_LEN];
+
+    ngx_iot_id_tag(tag, ngx_iot_shard_registry(&certificate->registry_id));
+
+    if (ngx_iot_store_lookup(store, &certificate->registry_id,
+                             NGX_IOT_SCRIPT_GET_CERTIFICATE, 1, req)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return ngx_iot_store_key(store, &req->argv[1], tag, 'c',
+                             &certificate->registry_id,
+                             certificate->fingerprint);
+}
+
+
+ngx_iot_store_result_e
+ngx_iot_store_certificate_got(const ngx_iot_store_t *store,
+    const ngx_iot_resp_reply_t *reply, ngx_iot_certificate_t *certificate)
+{
+    ngx_str_t               added_by;
+    ngx_iot_store_result_e  result;
+
+    result = ngx_iot_store_answer(store, reply, ngx_iot_store_answers,
+                                  "get_certificate");
+
+    if (result != NGX_IOT_STORE_OK) {
+        return result;
+    }
+
+    if (reply->nelts != 2) {
+        return ngx_iot_store_broken(store, reply, "get_certificate");
+    }
+
+    return ngx_iot_store_record(store, reply->elts[1], certificate, &added_by);
+}
+
+
+ngx_int_t
+ngx_iot_store_find_certificate(const ngx_iot_store_t *store,
+    const ngx_iot_certificate_t *certificate, ngx_iot_resp_request_t *req)
+{
+    u_char      tag[NGX_IOT_TAG_LEN];
+    ngx_str_t  *sha1;
+
+    ngx_iot_id_tag(tag, ngx_iot_shard_registry(&certificate->registry_id));
+
+    if (ngx_iot_store_lookup(store, &certificate->registry_id,
+                             NGX_IOT_SCRIPT_FIND_CERTIFICATE, 2, req)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    sha1 = &req->argv[req->nkeys + 1];
+
+    sha1->data = (u_char *) certificate->sha1;
+    sha1->len = NGX_IOT_SHA1_LEN;
+
+    return ngx_iot_store_key(store, &req->argv[1], tag, 'h',
+                             &certificate->registry_id, NULL);
+}
+
+
+ngx_iot_store_result_e
+ngx_iot_store_certificate_found(const ngx_iot_store_t *store,
+    const ngx_iot_resp_reply_t *reply, ngx_iot_certificate_t *certificate)
+{
+    ngx_iot_store_result_e  result;
+
+    result = ngx_iot_store_answer(store, reply, ngx_iot_store_answers,
+                                  "find_certificate");
+
+    if (result != NGX_IOT_STORE_OK) {
+        return result;
+    }
+
+    if (reply->nelts != 2
+        || reply->elts[1]->type != NGX_IOT_RESP_STRING
+        || reply->elts[1]->str.len != NGX_IOT_SHA256_LEN)
+    {
+        return ngx_iot_store_broken(store, reply, "find_certificate");
+    }
+
+    ngx_memcpy(certificate->sha256, reply->elts[1]->str.data,
+               NGX_IOT_SHA256_LEN);
+    ngx_hex_dump(certificate->fingerprint, certificate->sha256,
+                 NGX_IOT_SHA256_LEN);
+
+    return NGX_IOT_STORE_OK;
+}
+
+
+ngx_int_t
+ngx_iot_store_list_certificates(const ngx_iot_store_t *store,
+    const ngx_str_t *registry_id, const ngx_str_t *after, ngx_uint_t count,
+    ngx_iot_resp_request_t *req)
+{
+    u_char     *p, tag[NGX_IOT_TAG_LEN];
+    ngx_str_t  *arg;
+
+    ngx_iot_id_tag(tag, ngx_iot_shard_registry(registry_id));
+
+    if (ngx_iot_store_lookup(store, registry_id,
+                             NGX_IOT_SCRIPT_LIST_CERTIFICATES, 3, req)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    arg = req->argv + req->nkeys;
+
+    if (after->len == 0) {
+        ngx_str_set(&arg[1], "-");
+
+    } else {
+        p = ngx_pnalloc(store->pool, 1 + after->len);
+        if (p == NULL) {
+            return NGX_ERROR;
+        }
+
+        arg[1].data = p;
+        arg[1].len = 1 + after->len;
+
+        *p++ = '(';
+        ngx_memcpy(p, after->data, after->len);
+    }
+
+    if (ngx_iot_store_number(store, &arg[2], count) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return ngx_iot_store_key(store, &req->argv[1], tag, 'z', registry_id,
+                             NULL);
+}
+
+
+ngx_iot_store_result_e
+ngx_iot_store_certificates_listed(const ngx_iot_store_t *store,
+    const ngx_iot_resp_reply_t *reply, ngx_str_t *members, ngx_uint_t *n)
+{
+    ngx_uint_t               i;
+    ngx_iot_resp_reply_t    *list, *elt;
+    ngx_iot_store_result_e   result;
+
+    result = ngx_iot_store_answer(store, reply, ngx_iot_store_answers,
+                                  "list_certificates");
+
+    if (result != NGX_IOT_STORE_OK) {
+        return result;
+    }
+
+    if (reply->nelts != 2
+        || reply->elts[1]->type != NGX_IOT_RESP_ARRAY
+        || reply->elts[1]->nelts > *n)
+    {
+        return ngx_iot_store_broken(store, reply, "list_certificates");
+    }
+
+    list = reply->elts[1];
+    *n = list->nelts;
+
+    for (i = 0; i < *n; i++) {
+        elt = list->elts[i];
+
+        if (elt->type != NGX_IOT_RESP_STRING
+            || elt->str.len != NGX_IOT_LIST_MEMBER_LEN)
+        {
+            return ngx_iot_store_broken(store, elt, "list_certificates");
+        }
+
+        if (ngx_iot_store_copy(store, &members[i], elt->str.data,
+                               elt->str.len)
+            != NGX_OK)
+        {
+            return NGX_IOT_STORE_ERROR;
+        }
+    }
+
+    return NGX_IOT_STORE_OK;
+}
+
+
+ngx_int_t
+ngx_iot_store_read_records(const ngx_iot_store_t *store,
+    const ngx_str_t *registry_id, const ngx_str_t *members, ngx_uint_t n,
+    ngx_iot_resp_request_t *req)
+{
+    u_char      tag[NGX_IOT_TAG_LEN], hex[NGX_IOT_FINGERPRINT_LEN];
+    ngx_uint_t  i;
+
+    static ngx_str_t  mget = ngx_string("MGET");
+
+    ngx_iot_id_tag(tag, ngx_iot_shard_registry(registry_id));
+
+    if (ngx_iot_store_request(store, req, 1 + n) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    req->argv[0] = mget;
+
+    for (i = 0; i < n; i++) {
+        ngx_hex_dump(hex, members[i].data + NGX_IOT_LIST_TIME_LEN,
+                     NGX_IOT_SHA256_LEN);
+
+        if (ngx_iot_store_key(store, &req->argv[1 + i], tag, 'c', registry_id,
+                              hex)
+            != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+ngx_iot_store_result_e
+ngx_iot_store_records(const ngx_iot_store_t *store,
+    const ngx_iot_resp_reply_t *reply, const ngx_str_t *members,
+    ngx_uint_t *n, ngx_iot_certificate_t *certificates)
+{
+    ngx_str_t                added_by;
+    ngx_uint_t               i;
+    ngx_iot_certificate_t   *certificate;
+    ngx_iot_store_result_e   result;
+
+    if (reply->type != NGX_IOT_RESP_ARRAY || reply->nelts != *n) {
+        return ngx_iot_store_broken(store, reply, "certificates");
+    }
+
+    certificate = certificates;
+
+    for (i = 0; i < reply->nelts; i++) {
+
+        result = ngx_iot_store_record(store, reply->elts[i], certificate,
+                                      &added_by);
+
+        if (result == NGX_IOT_STORE_NOT_FOUND) {
+            /* deleted since the list was read */
+            continue;
+        }
+
+        if (result != NGX_IOT_STORE_OK) {
+            return result;
+        }
+
+        ngx_hex_dump(certificate->fingerprint,
+                     members[i].data + NGX_IOT_LIST_TIME_LEN,
+                     NGX_IOT_SHA256_LEN);
+        certificate++;
+    }
+
+    *n = certificate - certificates;
+
+    return NGX_IOT_STORE_OK;
+}
+
+
+/* a script that reads: the registry's key, another, the mode and more */
+static ngx_int_t
+ngx_iot_store_lookup(const ngx_iot_store_t *store,
+    const ngx_str_t *registry_id, ngx_iot_script_e script, ngx_uint_t nargs,
+    ngx_iot_resp_request_t *req)
+{
+    u_char  tag[NGX_IOT_TAG_LEN];
+
+    ngx_iot_id_tag(tag, ngx_iot_shard_registry(registry_id));
+
+    if (ngx_iot_store_request(store, req, 2 + nargs) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    req->script = &ngx_iot_scripts[script];
+    req->nkeys = 2;
+    req->argv[2] = ngx_iot_store_mode(store);
+
+    return ngx_iot_store_key(store, &req->argv[0], tag, 'r', registry_id,
+                             NULL);
+}
+
+
+ngx_int_t
+ngx_iot_store_read_record(const ngx_iot_store_t *store,
+    const ngx_iot_certificate_t *certificate, ngx_iot_resp_request_t *req)
+{
+    u_char  tag[NGX_IOT_TAG_LEN];
+
+    static ngx_str_t  get = ngx_string("GET");
+
+    ngx_iot_id_tag(tag, ngx_iot_shard_registry(&certificate->registry_id));
+
+    if (ngx_iot_store_request(store, req, 2) != NGX_OK
+        || ngx_iot_store_key(store, &req->argv[1], tag, 'c',
+                             &certificate->registry_id,
+                             certificate->fingerprint)
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    req->argv[0] = get;
+
+    return NGX_OK;
+}
+
+
+ngx_iot_store_result_e
+ngx_iot_store_record(const ngx_iot_store_t *store,
+    const ngx_iot_resp_reply_t *reply, ngx_iot_certificate_t *certificate,
+    ngx_str_t *added_by)
+{
+    u_char          *record;
+    ngx_str_t        data;
+    ngx_uint_t       i;
+    ngx_iot_msec_t   created_at;
+
+    if (reply->type == NGX_IOT_RESP_NIL) {
+        return NGX_IOT_STORE_NOT_FOUND;
+    }
+
+    if (reply->type != NGX_IOT_RESP_STRING || reply->str.len == 0) {
+        return ngx_iot_store_broken(store, reply, "certificate");
+    }
+
+    record = reply->str.data;
+
+    if (record[0] > NGX_IOT_STORE_FORMAT) {
+        return NGX_IOT_STORE_NEWER;
+    }
+
+    if (reply->str.len <= NGX_IOT_RECORD_HEAD_LEN) {
+        return ngx_iot_store_broken(store, NULL, "certificate");
+    }
+
+    created_at = 0;
+
+    for (i = NGX_IOT_RECORD_CREATED_AT; i < NGX_IOT_RECORD_OPERATION; i++) {
+        created_at = created_at << 8 | record[i];
+    }
+
+    data.data = record + NGX_IOT_RECORD_HEAD_LEN;
+    data.len = reply->str.len - NGX_IOT_RECORD_HEAD_LEN;
+
+    if (ngx_iot_store_pem(store, record[NGX_IOT_RECORD_ENCODING], &data,
+                          &certificate->pem)
+        != NGX_OK)
+    {
+        return ngx_iot_store_broken(store, NULL, "certificate");
+    }
+
+    certificate->created_at = created_at;
+
+    if (ngx_iot_store_copy(store, added_by,
+                           record + NGX_IOT_RECORD_OPERATION,
+                           NGX_IOT_OPERATION_ID_LEN)
+        != NGX_OK)
+    {
+        return NGX_IOT_STORE_ERROR;
+    }
+
+    return NGX_IOT_STORE_OK;
+}
+
+
+static ngx_int_t
+ngx_iot_store_lower_bound(const ngx_iot_store_t *store,
+    const ngx_iot_operation_t *operation, ngx_str_t *id)
+{
+    ngx_uint_t      shard;
+    ngx_iot_msec_t  past;
+
+    id->data = ngx_pnalloc(store->pool, NGX_IOT_OPERATION_ID_LEN);
+    if (id->data == NULL) {
+        return NGX_ERROR;
+    }
+
+    id->len = NGX_IOT_OPERATION_ID_LEN;
+
+    past = operation->created_at;
+    past = (past > store->retention) ? past - store->retention : 0;
+
+    shard = ngx_iot_shard_registry(&operation->certificate.registry_id);
+
+    ngx_iot_id_lower_bound(id->data, shard, past);
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_iot_store_list_member(const ngx_iot_store_t *store,
+    const ngx_iot_certificate_t *certificate, ngx_str_t *member)
+{
+    u_char  *p;
+
+    p = ngx_pnalloc(store->pool, NGX_IOT_LIST_MEMBER_LEN);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    member->data = p;
+    member->len = NGX_IOT_LIST_MEMBER_LEN;
+
+    p = ngx_iot_store_big_endian(p, NGX_IOT_LIST_TIME_LEN,
+                                 certificate->created_at);
+    ngx_memcpy(p, certificate->sha256, NGX_IOT_SHA256_LEN);
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_iot_store_make_record(const ngx_iot_store_t *store,
+    const ngx_iot_operation_t *operation, ngx_str_t *record)
+{
+    u_char                       *p, encoding;
+    const ngx_str_t              *data;
+    const ngx_iot_certificate_t  *certificate;
+
+    certificate = &operation->certificate;
+
+    if (ngx_iot_store_encoding(store, certificate, &encoding) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    data = (encoding == NGX_IOT_STORE_TEXT) ? &certificate->pem
+                                            : &certificate->der;
+
+    p = ngx_pnalloc(store->pool, NGX_IOT_RECORD_HEAD_LEN + data->len);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    record->data = p;
+
+    *p++ = NGX_IOT_STORE_FORMAT;
+    p = ngx_iot_store_big_endian(p, 8, certificate->created_at);
+    p = ngx_cpymem(p, operation->id.data, NGX_IOT_OPERATION_ID_LEN);
+    p = ngx_cpymem(p, certificate->sha1, NGX_IOT_SHA1_LEN);
+    *p++ = encoding;
+    p = ngx_cpymem(p, data->data, data->len);
+
+    record->len = p - record->data;
+
+    return NGX_OK;
+}
+
+
+/*
+ * Whether the text can be made again from the DER.  Shells drop the last
+ * newline ("$(cat cert.pem)"), so that form is worth a code of its own.
+ */
+static ngx_int_t
+ngx_iot_store_encoding(const ngx_iot_store_t *store,
+    const ngx_iot_certificate_t *certificate, u_char *encoding)
+{
+    ngx_str_t         pem;
+    const ngx_str_t  *text;
+
+    text = &certificate->pem;
+
+    if (ngx_iot_pem_write(store->pool, &certificate->der, &pem)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    *encoding = NGX_IOT_STORE_TEXT;
+
+    if (text->len != pem.len && text->len != pem.len - 1) {
+        return NGX_OK;
+    }
+
+    if (ngx_memcmp(text->data, pem.data, text->len) == 0) {
+        *encoding = (text->len == pem.len) ? NGX_IOT_STORE_PEM
+                                           : NGX_IOT_STORE_PEM_OPEN;
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_iot_store_pem(const ngx_iot_store_t *store, u_char encoding,
+    ngx_str_t *data, ngx_str_t *pem)
+{
+    switch (encoding) {
+
+    case NGX_IOT_STORE_TEXT:
+        return ngx_iot_store_copy(store, pem, data->data, data->len);
+
+    case NGX_IOT_STORE_PEM:
+        return ngx_iot_pem_write(store->pool, data, pem);
+
+    case NGX_IOT_STORE_PEM_OPEN:
+
+        if (ngx_iot_pem_write(store->pool, data, pem) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        pem->len--;
+
+        return NGX_OK;
+
+    default:
+        return NGX_ERROR;
+    }
+}

@@ -1,0 +1,207 @@
+
+/*
+ * Copyright (C) ngx_http_iot_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+
+#include "ngx_iot_store_key.h"
+
+
+/* "{tt}:k" */
+#define NGX_IOT_KEY_HEAD_LEN  (NGX_IOT_TAG_LEN + 4)
+
+
+ngx_int_t
+ngx_iot_store_request(const ngx_iot_store_t *store,
+    ngx_iot_resp_request_t *req, ngx_uint_t argc)
+{
+    req->script = NULL;
+    req->nkeys = 1;
+    req->argc = argc;
+
+    req->argv = ngx_palloc(store->pool, argc * sizeof(ngx_str_t));
+
+    return req->argv ? NGX_OK : NGX_ERROR;
+}
+
+
+ngx_int_t
+ngx_iot_store_key(const ngx_iot_store_t *store, ngx_str_t *key,
+    const u_char *tag, u_char kind, const ngx_str_t *name,
+    const u_char *fingerprint)
+{
+    u_char  *p;
+    size_t   len;
+
+    len = store->key_prefix.len + NGX_IOT_KEY_HEAD_LEN;
+
+    if (name) {
+        len += name->len + 1;
+    }
+
+    if (fingerprint) {
+        len += NGX_IOT_FINGERPRINT_LEN + 1;
+    }
+
+    p = ngx_pnalloc(store->pool, len);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    key->data = p;
+
+    p = ngx_cpymem(p, store->key_prefix.data, store->key_prefix.len);
+
+    *p++ = '{';
+    p = ngx_cpymem(p, tag, NGX_IOT_TAG_LEN);
+    *p++ = '}';
+    *p++ = ':';
+    *p++ = kind;
+
+    if (name) {
+        *p++ = ':';
+        p = ngx_cpymem(p, name->data, name->len);
+    }
+
+    if (fingerprint) {
+        *p++ = ':';
+        p = ngx_cpymem(p, fingerprint, NGX_IOT_FINGERPRINT_LEN);
+    }
+
+    key->len = p - key->data;
+
+    return NGX_OK;
+}
+
+
+ngx_str_t
+ngx_iot_store_mode(const ngx_iot_store_t *store)
+{
+    static const ngx_str_t  open = ngx_string("open");
+    static const ngx_str_t  known = ngx_string("known");
+
+    return store->open ? open : known;
+}
+
+
+ngx_int_t
+ngx_iot_store_number(const ngx_iot_store_t *store, ngx_str_t *text,
+    ngx_iot_msec_t value)
+{
+    text->data = ngx_pnalloc(store->pool, NGX_INT64_LEN);
+    if (text->data == NULL) {
+        return NGX_ERROR;
+    }
+
+    text->len = ngx_sprintf(text->data, "%uL", value) - text->data;
+
+    return NGX_OK;
+}
+
+
+u_char *
+ngx_iot_store_big_endian(u_char *p, ngx_uint_t bytes, uint64_t value)
+{
+    while (bytes--) {
+        *p++ = (u_char) (value >> 8 * bytes);
+    }
+
+    return p;
+}
+
+
+ngx_int_t
+ngx_iot_store_copy(const ngx_iot_store_t *store, ngx_str_t *dst,
+    const u_char *data, size_t len)
+{
+    dst->len = len;
+    dst->data = ngx_pnalloc(store->pool, len);
+
+    if (dst->data == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_memcpy(dst->data, data, len);
+
+    return NGX_OK;
+}
+
+
+/* a number of ours has at most 15 digits: 45 bits of milliseconds */
+ngx_int_t
+ngx_iot_store_parse_number(const ngx_iot_resp_reply_t *reply,
+    ngx_iot_msec_t *value)
+{
+    size_t  i;
+
+    if (reply->type != NGX_IOT_RESP_STRING
+        || reply->str.len == 0
+        || reply->str.len > 15)
+    {
+        return NGX_DECLINED;
+    }
+
+    *value = 0;
+
+    for (i = 0; i < reply->str.len; i++) {
+        if (reply->str.data[i] < '0' || reply->str.data[i] > '9') {
+            return NGX_DECLINED;
+        }
+
+        *value = *value * 10 + (reply->str.data[i] - '0');
+    }
+
+    return NGX_OK;
+}
+
+
+ngx_iot_store_result_e
+ngx_iot_store_answer(const ngx_iot_store_t *store,
+    const ngx_iot_resp_reply_t *reply, const ngx_iot_store_answer_t *answers,
+    const char *script)
+{
+    const ngx_str_t               *word;
+    const ngx_iot_store_answer_t  *answer;
+
+    if (reply->type != NGX_IOT_RESP_ARRAY
+        || reply->nelts == 0
+        || reply->elts[0]->type != NGX_IOT_RESP_STRING)
+    {
+        return ngx_iot_store_broken(store, reply, script);
+    }
+
+    word = &reply->elts[0]->str;
+
+    for (answer = answers; answer->word; answer++) {
+        if (ngx_strlen(answer->word) == word->len
+            && ngx_memcmp(answer->word, word->data, word->len) == 0)
+        {
+            return answer->result;
+        }
+    }
+
+    return ngx_iot_store_broken(store, reply->elts[0], script);
+}
+
+
+/* an error of the server is worth its text; data of a record is not shown */
+ngx_iot_store_result_e
+ngx_iot_store_broken(const ngx_iot_store_t *store,
+    const ngx_iot_resp_reply_t *reply, const char *what)
+{
+    ngx_str_t  text;
+
+    ngx_str_null(&text);
+
+    if (reply && reply->type == NGX_IOT_RESP_ERROR) {
+        text = reply->str;
+        text.len = ngx_min(text.len, 200);
+    }
+
+    ngx_log_error(NGX_LOG_ERR, store->log, 0,
+                  "iot store: not a reply of this schema for %s: \"%V\"",
+                  what, &text);
+
+    return NGX_IOT_STORE_ERROR;
+}

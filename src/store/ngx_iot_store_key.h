@@ -1,0 +1,67 @@
+
+/*
+ * Copyright (C) ngx_http_iot_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+
+#ifndef _NGX_IOT_STORE_KEY_H_INCLUDED_
+#define _NGX_IOT_STORE_KEY_H_INCLUDED_
+
+
+#include "ngx_iot_store.h"
+
+
+/* how the schema's requests and replies are put together; of this room only */
+
+#define NGX_IOT_TAG_LEN  2
+
+
+typedef struct {
+    const char              *word;
+    ngx_iot_store_result_e   result;
+} ngx_iot_store_answer_t;
+
+
+/* a request of argc arguments, a plain command as yet, in the store's pool */
+ngx_int_t ngx_iot_store_request(const ngx_iot_store_t *store,
+    ngx_iot_resp_request_t *req, ngx_uint_t argc);
+
+/*
+ * PREFIX{tag}:kind:name, :name:fingerprint or :fingerprint, with NULL for
+ * what a key has not.
+ */
+ngx_int_t ngx_iot_store_key(const ngx_iot_store_t *store, ngx_str_t *key,
+    const u_char *tag, u_char kind, const ngx_str_t *name,
+    const u_char *fingerprint);
+
+/* "open" or "known", as scripts know it */
+ngx_str_t ngx_iot_store_mode(const ngx_iot_store_t *store);
+
+/* value in decimal */
+ngx_int_t ngx_iot_store_number(const ngx_iot_store_t *store, ngx_str_t *text,
+    ngx_iot_msec_t value);
+
+u_char *ngx_iot_store_big_endian(u_char *p, ngx_uint_t bytes, uint64_t value);
+
+ngx_int_t ngx_iot_store_copy(const ngx_iot_store_t *store, ngx_str_t *dst,
+    const u_char *data, size_t len);
+
+/* a decimal number of ours; NGX_DECLINED: it is not that */
+ngx_int_t ngx_iot_store_parse_number(const ngx_iot_resp_reply_t *reply,
+    ngx_iot_msec_t *value);
+
+/*
+ * What the first word of a script's answer means by the table, whose last word
+ * is NULL; what is not in it is an ERROR, and logged.
+ */
+ngx_iot_store_result_e ngx_iot_store_answer(const ngx_iot_store_t *store,
+    const ngx_iot_resp_reply_t *reply, const ngx_iot_store_answer_t *answers,
+    const char *script);
+
+/* logs that reply, or a part of it, makes no sense; NGX_IOT_STORE_ERROR */
+ngx_iot_store_result_e ngx_iot_store_broken(const ngx_iot_store_t *store,
+    const ngx_iot_resp_reply_t *reply, const char *what);
+
+
+#endif /* _NGX_IOT_STORE_KEY_H_INCLUDED_ */
