@@ -22,7 +22,7 @@ use Iot;
 use Iot::Nginx;
 use JSON::PP;
 
-plan tests => 520;
+plan tests => 523;
 
 no_root_location();
 
@@ -581,7 +581,7 @@ Cache-Control: no-store
 --- http_config eval: $::Tenants
 --- request eval
 [
-    'GET /iot-devices/v1/registries/theirs/certificates',
+    'PUT /iot-devices/v1/registries/theirs/certificates',
     'GET /iot-devices/v1/registries/theirs/nothing',
     'GET /iot-devices/v2/registries/theirs/certificates',
     'PUT /operations/7e1k8627grr1081g8186',
@@ -751,7 +751,7 @@ _EOC_
 [
     "alice RegistryService.AddCertificate ours ....\n",
     "alice OperationService.Get  7e1k8627grr1081g8186....\n",
-    "alice  ours ....\n",
+    "alice RegistryService.ListCertificates ours ....\n",
     "alice   ....\n",
 ]
 
@@ -1103,7 +1103,7 @@ Authorization: none
 403 /iot-devices%2fv1%2fregistries%2ftheirs%2fcertificates
 400 %2fiot-devices/v1/registries/theirs/certificates
 403 /iot-devices/v1/registries/%2574heirs/certificates
-404 /iot-devices/v1/registries/ours%252ftheirs/certificate%73/x
+405 /iot-devices/v1/registries/ours%252ftheirs/certificate%73/x
 403 /iot-devices/v1/registries/ours%252f..%252ftheirs/certificates
 404 /iot-devices/v1/registries/theirs%3fcertificates
 --- certificates:
@@ -1172,7 +1172,8 @@ Authorization: none
 404 /iot-devices/
 404 /iot-devices/v1/registries/theirs
 404 /iot-devices/v1/registries/theirs/
-404 /iot-devices/v1/registries/theirs/certificates/x
+405 /iot-devices/v1/registries/theirs/certificates/x
+404 /iot-devices/v1/registries/theirs/certificates/x/y
 404 /iot-devices/v1/registries/ours/theirs/certificates
 404 /iot-devices/v1/registries/theirs/ours/certificates
 404 /iot-devices/v1/registries/certificates

@@ -540,7 +540,7 @@ Wrong JSON, wrong certificate, wrong route, method and type, and too large.
 $::least
 --- pipelined_requests eval
 ["POST $::uri\nPOST", "POST $::uri\n" . ::body('POST / HTTP/1.1'),
- "POST $::uri/x\n$::body", "PUT $::uri\n$::body", "GET $::uri\n$::body",
+ "POST $::uri/x/y\n$::body", "PUT $::uri\n$::body", "PATCH $::uri\n$::body",
  "POST $::uri\n$::body", "POST $::uri\n{" . ' ' x $::limit . '}',
  "POST $::uri\n$::body"]
 --- more_headers eval
@@ -550,7 +550,7 @@ $::least
 --- response_body eval
 ["3 INVALID_JSON\nfield body\n",
  "3 CERTIFICATE_NO_PEM\nfield certificate_data\n",
- "5 ROUTE_NOT_FOUND\nresource path $::uri/x\n",
+ "5 ROUTE_NOT_FOUND\nresource path $::uri/x/y\n",
  ("12 METHOD_NOT_ALLOWED\n") x 2,
  "12 GRPC_NOT_SERVED\n",
  "3 REQUEST_TOO_LARGE\nfield body\n",
@@ -565,7 +565,7 @@ $::least
 $::least
 --- pipelined_requests eval
 ["POST $::uri\n" . ::chunked('POST', 1),
- "POST $::uri/x\n" . ::chunked($::body, 50),
+ "POST $::uri/x/y\n" . ::chunked($::body, 50),
  "PUT $::uri\n" . ::chunked($::body, 50),
  "POST $::uri\n" . ::chunked(::padded($::limit + 1), 9000),
  "POST $::uri\n" . ::chunked($::body, 50)]
@@ -575,7 +575,7 @@ Transfer-Encoding: chunked
 [400, 404, 405, 413, 200]
 --- response_body eval
 ["3 INVALID_JSON\nfield body\n",
- "5 ROUTE_NOT_FOUND\nresource path $::uri/x\n",
+ "5 ROUTE_NOT_FOUND\nresource path $::uri/x/y\n",
  "12 METHOD_NOT_ALLOWED\n",
  "3 REQUEST_TOO_LARGE\nfield body\n",
  "added to fleet\n"]

@@ -371,7 +371,7 @@ WWW-Authenticate: Bearer
 --- http_config eval
 ::http_config('limit_req_zone $server_name zone=rate:1m rate=1r/m;')
 --- config eval: ::with('limit_req zone=rate;')
---- request eval: [ ("GET $::Add") x 2 ]
+--- request eval: [ ("PUT $::Add") x 2 ]
 --- error_code eval: [ 405, 503 ]
 --- response_headers eval: [ '! Retry-After', 'Retry-After: 1' ]
 --- status eval
@@ -383,7 +383,7 @@ WWW-Authenticate: Bearer
 --- http_config eval
 ::http_config('limit_req_zone $server_name zone=rate:1m rate=1r/m;')
 --- config eval: ::with('limit_req zone=rate; limit_req_status 429;')
---- request eval: [ ("GET $::Add") x 2 ]
+--- request eval: [ ("PUT $::Add") x 2 ]
 --- error_code eval: [ 405, 429 ]
 --- response_headers eval: [ '! Retry-After', 'Retry-After: 1' ]
 --- status eval
@@ -642,7 +642,7 @@ Content-Type: text/html
         internal;
         return 200 "mine: $iot_code\n";
     }
---- request eval: ["GET /iot-devices/v1/nothing", "GET $::Add"]
+--- request eval: ["GET /iot-devices/v1/nothing", "PUT $::Add"]
 --- more_headers
 Authorization: Bearer alice
 --- error_code eval: [404, 404]
@@ -728,7 +728,7 @@ Content-Type: application/json
 
 === gzip of what the gateway itself answers
 --- config eval: ::with('gzip on; gzip_types *; gzip_min_length 1;')
---- request eval: "POST $::Add/x"
+--- request eval: "POST $::Add/x/y"
 --- more_headers
 Authorization: Bearer alice
 Accept-Encoding: gzip
@@ -737,7 +737,7 @@ Accept-Encoding: gzip
 Content-Encoding: gzip
 --- response_body_filters eval: \&::gunzip
 --- response_body eval
-"5 ROUTE_NOT_FOUND\nresource path $::Add/x\n"
+"5 ROUTE_NOT_FOUND\nresource path $::Add/x/y\n"
 
 
 
@@ -795,7 +795,7 @@ User-Agent: Mozilla/4.0 (compatible; MSIE 6.0; Windows NT 5.1)
     "POST $::Add\n{broken",
     "POST $::Add\n" . 'x' x 600000,
     "PUT $::Add\n" . 'x' x 60000,
-    "POST $::Add/x\n" . 'x' x 60000,
+    "POST $::Add/x/y\n" . 'x' x 60000,
     'GET /operations/x',
 ]
 --- error_code eval: [ 400, 413, 405, 404, 404 ]

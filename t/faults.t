@@ -13,7 +13,7 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/support";
 
-use Digest::SHA qw(sha256_hex);
+use Digest::SHA qw(sha1_hex sha256_hex);
 use Iot;
 use Iot::Nginx;
 use JSON::PP;
@@ -53,6 +53,7 @@ my $hasty = gateway_with('timeout 300ms; connect_timeout 300ms');
 client_leaves();
 store_down();
 store_stalls();
+store_stalls_for_deletes();
 store_killed();
 store_restarts();
 scripts_lost();
@@ -178,6 +179,45 @@ sub store_stalls {
 
     is(add($hasty, certificate_of($number++))->{status}, 200,
        'store stalls: what was refused had not been sent');
+}
+
+
+sub store_stalls_for_deletes {
+    my ($pem, $kept) = map { certificate_of($number++) } 1, 2;
+    my ($gone, $sha1) = (sha256_hex(der($pem)), sha1_hex(der($kept)));
+
+    add($hasty, $_) for $pem, $kept;
+
+    my $redis = stall();
+
+    my $delete = $hasty->request('DELETE', "$prefix/$gone");
+
+    is($delete->{status}, 504, 'store stalls: a delete');
+    my $operation = unknown_outcome($delete, 4, 'store stalls, delete');
+
+    kill 'CONT', $redis;
+    ok(back($hasty), 'store stalls: it goes on after a delete');
+
+    my $read = $hasty->request('GET', "/operations/$operation");
+    is(answer($read->{body}), "deleted from fleet\n",
+       'store stalls: the operation tells: deleted');
+    is($hasty->request('GET', "$prefix/$gone")->{status}, 404,
+       'store stalls: and so it is');
+
+    # the first step finds the certificate, and changes nothing
+    stall();
+
+    $delete = $hasty->request('DELETE', "$prefix/$sha1");
+
+    is($delete->{status}, 504, 'store stalls: a delete by SHA-1');
+    is(answer($delete->{body}), "4 STORE_TIMEOUT\n",
+       'store stalls: a delete that had not begun has no outcome to know');
+
+    kill 'CONT', $redis;
+    ok(back($hasty), 'store stalls: it goes on after a delete by SHA-1');
+
+    is($hasty->request('GET', "$prefix/$sha1")->{status}, 200,
+       'store stalls: it did nothing');
 }
 
 

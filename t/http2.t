@@ -183,12 +183,14 @@ sub errors {
     my $name = $protocol->{name};
 
     my @errors = (
-        [ 404, '5 ROUTE_NOT_FOUND', curl($protocol, "$prefix/x") ],
+        [ 404, '5 ROUTE_NOT_FOUND', curl($protocol, "$prefix/x/y") ],
         [ 404, '5 OPERATION_NOT_FOUND',
           curl($protocol, '/operations/7e1k8627grr1081g8186') ],
         [ 401, '16 CALLER_REQUIRED',
           curl($protocol, $prefix, '-H', 'Authorization: none') ],
-        [ 405, '12 METHOD_NOT_ALLOWED', curl($protocol, $prefix) ],
+        [ 405, '12 METHOD_NOT_ALLOWED',
+          curl($protocol, "$prefix/x", qw(-X PUT)) ],
+        [ 400, '3 INVALID_FIELD', curl($protocol, "$prefix/x") ],
         [ 405, '12 METHOD_NOT_ALLOWED', curl($protocol, $prefix, qw(-X PUT)) ],
         [ 400, '3 INVALID_JSON', post($protocol, $prefix, '{broken') ],
         [ 403, '7 ACCESS_DENIED', curl($protocol, '/denied/') ],
@@ -221,8 +223,8 @@ sub errors {
     my $nobody = curl($protocol, $prefix, '-H', 'Authorization: none');
     is($nobody->{headers}{'www-authenticate'}, 'Bearer', "$name: 401, scheme");
 
-    my $verb = curl($protocol, $prefix);
-    is($verb->{headers}{allow}, 'POST', "$name: 405, Allow");
+    my $verb = curl($protocol, $prefix, qw(-X PUT));
+    is($verb->{headers}{allow}, 'GET, HEAD, POST', "$name: 405, Allow");
 
     my $head = curl($protocol, '/denied/', '-I');
     is($head->{status}, 403, "$name: HEAD of an error");

@@ -13,6 +13,7 @@ static ngx_uint_t ngx_iot_method_path(const ngx_iot_method_t *method,
 static ngx_str_t *ngx_iot_method_field(const ngx_str_t *segment,
     ngx_iot_route_t *route);
 static ngx_str_t ngx_iot_method_segment(u_char *p, u_char *last);
+static ngx_uint_t ngx_iot_call_may_have_changed(const ngx_iot_call_t *call);
 static void ngx_iot_call_outcome_unknown(ngx_iot_call_t *call);
 
 
@@ -190,7 +191,7 @@ ngx_iot_call_queue_full(ngx_iot_call_t *call)
 void
 ngx_iot_call_timed_out(ngx_iot_call_t *call)
 {
-    if (call->method->flags & NGX_IOT_METHOD_MUTATION) {
+    if (ngx_iot_call_may_have_changed(call)) {
         ngx_iot_error(&call->error, STORE_TIMEOUT_UNKNOWN,
                       "the store did not answer in time; the operation tells "
                       "whether the change was made");
@@ -206,7 +207,7 @@ ngx_iot_call_timed_out(ngx_iot_call_t *call)
 void
 ngx_iot_call_link_lost(ngx_iot_call_t *call)
 {
-    if (call->method->flags & NGX_IOT_METHOD_MUTATION) {
+    if (ngx_iot_call_may_have_changed(call)) {
         ngx_iot_error(&call->error, STORE_LOST_UNKNOWN,
                       "the connection to the store broke; the operation tells "
                       "whether the change was made");
@@ -216,6 +217,15 @@ ngx_iot_call_link_lost(ngx_iot_call_t *call)
 
     ngx_iot_error(&call->error, STORE_UNAVAILABLE,
                   "the connection to the store broke");
+}
+
+
+/* what a mutation reads first, before it has an operation, changes nothing */
+static ngx_uint_t
+ngx_iot_call_may_have_changed(const ngx_iot_call_t *call)
+{
+    return (call->method->flags & NGX_IOT_METHOD_MUTATION)
+           && call->operation.id.len;
 }
 
 

@@ -66,7 +66,11 @@ typedef struct {
     /* of the part of an answer that is made or sent, but for the first */
     ngx_pool_t                 *pool;
 
+    /* of the parts by turns: filters look at one after it was sent */
+    ngx_buf_t                  *bufs;
+
     unsigned                    parts:1;    /* the header went out */
+    unsigned                    odd:1;      /* whose turn it is */
     unsigned                    authorized:1;
     unsigned                    stored:1;   /* store_time is set */
     unsigned                    answered:1;

@@ -83,6 +83,11 @@ ngx_http_iot_parts_header(ngx_http_request_t *r, ngx_http_iot_ctx_t *ctx)
 {
     ngx_pool_cleanup_t  *cln;
 
+    ctx->bufs = ngx_palloc(r->pool, 2 * sizeof(ngx_buf_t));
+    if (ctx->bufs == NULL) {
+        return NGX_ERROR;
+    }
+
     /* not sooner than the request: HTTP/2 may send a frame after its end */
 
     cln = ngx_pool_cleanup_add(r->pool, 0);
@@ -123,14 +128,16 @@ ngx_http_iot_parts_output(ngx_http_request_t *r, ngx_http_iot_ctx_t *ctx,
         return NGX_ERROR;
     }
 
-    b = ngx_calloc_buf(ctx->call.pool);
-    if (b == NULL) {
-        return NGX_ERROR;
-    }
+    b = &ctx->bufs[ctx->odd];
+    ctx->odd ^= 1;
+
+    ngx_memzero(b, sizeof(ngx_buf_t));
 
     b->pos = json.data;
     b->last = json.data + json.len;
-    b->memory = 1;
+
+    /* of a part whose elements are gone only the flush is left */
+    b->memory = (json.len != 0);
 
     if (last) {
         b->last_buf = (r == r->main) ? 1 : 0;

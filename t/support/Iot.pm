@@ -11,7 +11,7 @@ use strict;
 use warnings;
 
 use Cwd qw(abs_path);
-use Digest::SHA qw(sha256_hex);
+use Digest::SHA qw(sha1 sha256 sha256_hex);
 use File::Path ();
 use File::Temp;
 use IO::Socket::INET;
@@ -28,6 +28,8 @@ our @EXPORT = qw(
     certificate private_key json body add_certificate read_json
     http_config wait_until free_port
     der pem dated utc_time gateway answer converse transcript
+    registry_tag put_certificate put_certificates registry_certificate
+    snapshot
 );
 
 my $owner = $$;
@@ -163,6 +165,119 @@ sub create_registry {
         or die "$command $id failed";
 }
 
+# The shard of a registry, of which all its keys carry the tag: CRC-16 (XMODEM)
+# of the id modulo 1024; of a fingerprint its first ten bits.
+
+my @digits = (0 .. 9, 'a' .. 'v');
+
+sub tag { return "{$digits[$_[0] >> 5]$digits[$_[0] & 31]}" }
+
+sub registry_tag {
+    my ($id) = @_;
+
+    my $crc = 0;
+
+    for my $byte (unpack 'C*', $id) {
+        $crc ^= $byte << 8;
+        $crc = ($crc << 1 ^ ($crc & 0x8000 ? 0x1021 : 0)) & 0xffff for 1 .. 8;
+    }
+
+    return tag($crc % 1024);
+}
+
+# A certificate straight into Redis, as an add leaves it there, but for the
+# operation.  at: createdAt, ms; format, encoding and operation of the record.
+
+sub put_certificate {
+    my ($registry, $pem, %of) = @_;
+
+    my $der = der($pem);
+    my $usual = pem($der);
+    my $tag = registry_tag($registry);
+    my $sha256 = sha256($der);
+    my $hex = unpack 'H*', $sha256;
+
+    %of = (at => 1790000000123, format => 1,
+           operation => '7e1k8627grr1081g8186',
+           encoding => $pem eq $usual ? 1 : "$pem\n" eq $usual ? 2 : 0, %of);
+
+    redis('SET', "$tag:c:$registry:$hex",
+        pack('C Q> a20 a20 C a*', $of{format}, $of{at}, $of{operation},
+             sha1($der), $of{encoding}, $of{encoding} ? $der : $pem));
+    redis('ZADD', "$tag:z:$registry", 0,
+        substr(pack('Q>', $of{at}), 2) . $sha256);
+    redis('HSETNX', "$tag:h:$registry", sha1($der), $sha256);
+    redis('SET', tag(unpack('n', $sha256) >> 6) . ":x:$hex",
+        "\1$registry\x1f$of{operation}");
+
+    return $hex;
+}
+
+# The records and the list of very many, not their aliases and claims: from =>
+# number of the first, size => bytes of each DER, which are no certificates.
+# Returns their fingerprints, in the order of the list.
+
+sub put_certificates {
+    my ($registry, $count, %of) = @_;
+
+    my $tag = registry_tag($registry);
+    my $from = $of{from} // 0;
+    my $size = $of{size} // 300;
+    my @fingerprints;
+
+    my $socket = IO::Socket::UNIX->new(Peer => "$dir/redis.sock")
+        or die "redis: $!";
+
+    for (my $i = 0; $i < $count; $i += 500) {
+        my (@records, @members);
+
+        for my $n ($from + $i .. $from + ($i + 500 < $count ? $i + 500
+                                                            : $count) - 1) {
+            my $at = 1790000000000 + $n;
+            my $sha256 = sha256("$registry $n");
+            my $hex = unpack 'H*', $sha256;
+
+            push @fingerprints, $hex;
+            push @records, "$tag:c:$registry:$hex",
+                pack 'C Q> a20 a20 C a*', 1, $at, '7e1k8627grr1081g8186',
+                substr($sha256, 0, 20), 1, pack "A$size", "$n ";
+            push @members, 0, substr(pack('Q>', $at), 2) . $sha256;
+        }
+
+        for my $argv ([ 'MSET', @records ],
+                      [ 'ZADD', "$tag:z:$registry", @members ]) {
+            print $socket '*' . @$argv . "\r\n",
+                map { '$' . length($_) . "\r\n$_\r\n" } @$argv;
+        }
+
+        $socket->flush;
+        redis_reply($socket) for 1 .. 2;
+    }
+
+    return @fingerprints;
+}
+
+# RegistryCertificate as the gateway has to write it, byte for byte
+
+sub registry_certificate {
+    my ($registry, $pem, $at) = @_;
+
+    $at //= 1790000000123;
+
+    return sprintf '{"registryId":"%s","fingerprint":"%s",'
+        . '"certificateData":%s,"createdAt":"%s.%03dZ"}',
+        $registry, sha256_hex(der($pem)),
+        JSON::PP->new->allow_nonref->encode($pem),
+        POSIX::strftime('%FT%T', gmtime $at / 1000), $at % 1000;
+}
+
+# all that Redis holds, but for operations
+
+sub snapshot {
+    return join '', map { "$_ " . unpack('H*', redis('DUMP', $_)) . "\n" }
+        sort grep { !/\}:[oy]:/ } @{ redis('KEYS', '*') };
+}
+
 # ---- certificates ---------------------------------------------------------
 
 # A self-signed certificate in PEM.  key: "rsa:2048" (default), "ec:P-256",
@@ -290,7 +405,7 @@ sub read_json {
 #     added to fleet
 #
 # when it is done, its certificateData is a text that body() has sent, and its
-# fingerprint is that text's; an error becomes
+# fingerprint is that text's, or "deleted from fleet"; an error becomes
 #
 #     3 INVALID_FIELD
 #     field certificate_data
@@ -311,6 +426,16 @@ sub answer {
 
 sub operation {
     my ($value, $text) = @_;
+
+    my $form = 'type.googleapis.com/yandex.cloud.iot.devices.v1.';
+    my $metadata = $value->{metadata} || {};
+
+    return "deleted from $metadata->{registryId}\n"
+        if ($metadata->{'@type'} // '')
+               eq "${form}DeleteRegistryCertificateMetadata"
+            && $value->{done}
+            && json($value->{response})
+               eq '{"@type":"type.googleapis.com/google.protobuf.Empty"}';
 
     my $certificate = $value->{response} || {};
     my $pem = $certificate->{certificateData} // '';
