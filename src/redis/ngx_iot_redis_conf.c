@@ -9,6 +9,7 @@
 #include <ngx_core.h>
 
 #include "ngx_iot_redis_conf.h"
+#include "ngx_iot_redis_password.h"
 
 
 #define NGX_IOT_REDIS_PORT             6379
@@ -45,6 +46,12 @@ static char *ngx_iot_redis_conf_directive(ngx_conf_t *cf, ngx_command_t *dummy,
     void *conf);
 static char *ngx_iot_redis_conf_server(ngx_conf_t *cf,
     ngx_iot_redis_directive_t *directive, void *field);
+static char *ngx_iot_redis_conf_string(ngx_conf_t *cf,
+    ngx_iot_redis_directive_t *directive, void *field);
+static char *ngx_iot_redis_conf_password_file(ngx_conf_t *cf,
+    ngx_iot_redis_directive_t *directive, void *field);
+static char *ngx_iot_redis_conf_database(ngx_conf_t *cf,
+    ngx_iot_redis_directive_t *directive, void *field);
 static char *ngx_iot_redis_conf_msec(ngx_conf_t *cf,
     ngx_iot_redis_directive_t *directive, void *field);
 static char *ngx_iot_redis_conf_number(ngx_conf_t *cf,
@@ -59,6 +66,18 @@ static ngx_iot_redis_directive_t  ngx_iot_redis_directives[] = {
     { ngx_string("server"),
       ngx_iot_redis_conf_server,
       0 },
+
+    { ngx_string("username"),
+      ngx_iot_redis_conf_string,
+      offsetof(ngx_iot_redis_conf_t, username) },
+
+    { ngx_string("password_file"),
+      ngx_iot_redis_conf_password_file,
+      0 },
+
+    { ngx_string("database"),
+      ngx_iot_redis_conf_database,
+      offsetof(ngx_iot_redis_conf_t, database) },
 
     { ngx_string("connect_timeout"),
       ngx_iot_redis_conf_msec,
@@ -220,6 +239,9 @@ ngx_iot_redis_conf_add(ngx_conf_t *cf, ngx_str_t *name)
      * set by ngx_pcalloc():
      *
      *     store->addrs = NULL;
+     *     store->username = { 0, NULL };
+     *     store->password_file = { 0, NULL };
+     *     store->password = { 0, NULL };
      *     store->key_prefix = { 0, NULL };
      *     store->client = NULL;
      *     store->defined = 0;
@@ -235,6 +257,7 @@ ngx_iot_redis_conf_add(ngx_conf_t *cf, ngx_str_t *name)
     store->connect_timeout = NGX_CONF_UNSET_MSEC;
     store->timeout = NGX_CONF_UNSET_MSEC;
     store->queue = NGX_CONF_UNSET_UINT;
+    store->database = NGX_CONF_UNSET_UINT;
 
     p = ngx_array_push(&rmcf->stores);
     if (p == NULL) {
@@ -307,6 +330,14 @@ ngx_iot_redis_conf_verify(ngx_conf_t *cf, ngx_iot_redis_conf_t *store)
         return NGX_CONF_ERROR;
     }
 
+    if (store->username.len && store->password.len == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"username\" without \"password_file\" "
+                           "in iot_store \"%V\"", &store->name);
+        return NGX_CONF_ERROR;
+    }
+
+    ngx_conf_init_uint_value(store->database, 0);
     ngx_conf_init_msec_value(store->connect_timeout,
                              NGX_IOT_REDIS_CONNECT_TIMEOUT);
     ngx_conf_init_msec_value(store->timeout, NGX_IOT_REDIS_TIMEOUT);
@@ -392,6 +423,81 @@ ngx_iot_redis_conf_server(ngx_conf_t *cf, ngx_iot_redis_directive_t *directive,
 
     store->addrs = url.addrs;
     store->naddrs = url.naddrs;
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_iot_redis_conf_string(ngx_conf_t *cf, ngx_iot_redis_directive_t *directive,
+    void *field)
+{
+    ngx_str_t  *str = field;
+
+    ngx_str_t  *value;
+
+    if (str->data) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (value[1].len == 0) {
+        return ngx_iot_redis_conf_invalid(cf, "expected not an empty one");
+    }
+
+    *str = value[1];
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_iot_redis_conf_password_file(ngx_conf_t *cf,
+    ngx_iot_redis_directive_t *directive, void *field)
+{
+    ngx_iot_redis_conf_t  *store = field;
+
+    char  *rv;
+
+    rv = ngx_iot_redis_conf_string(cf, directive, &store->password_file);
+    if (rv != NGX_CONF_OK) {
+        return rv;
+    }
+
+    if (ngx_iot_redis_password_read(cf, &store->password_file,
+                                    &store->password)
+        != NGX_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_iot_redis_conf_database(ngx_conf_t *cf,
+    ngx_iot_redis_directive_t *directive, void *field)
+{
+    ngx_uint_t  *number = field;
+
+    ngx_int_t   n;
+    ngx_str_t  *value;
+
+    if (*number != NGX_CONF_UNSET_UINT) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    n = ngx_atoi(value[1].data, value[1].len);
+
+    if (n == NGX_ERROR) {
+        return ngx_iot_redis_conf_invalid(cf, "expected a number");
+    }
+
+    *number = n;
 
     return NGX_CONF_OK;
 }

@@ -32,6 +32,11 @@ struct ngx_iot_redis_conf_s {
     ngx_addr_t              *addrs;         /* of the one server */
     ngx_uint_t               naddrs;
 
+    ngx_str_t                username;
+    ngx_str_t                password_file;
+    ngx_str_t                password;      /* empty: none */
+    ngx_uint_t               database;
+
     ngx_msec_t               connect_timeout;
     ngx_msec_t               timeout;
     ngx_uint_t               queue;

@@ -55,6 +55,7 @@ struct ngx_iot_redis_link_s {
 
     ngx_iot_redis_link_state_e    state;
     ngx_uint_t                    greeted;  /* replies to the greeting */
+    ngx_uint_t                    denied;
 
     ngx_iot_resp_t               *resp;
     ngx_iot_resp_limits_t         limits;
@@ -162,6 +163,7 @@ ngx_iot_redis_link_connect(ngx_iot_redis_link_t *link, ngx_addr_t *addr)
     link->addr = addr;
     link->state = NGX_IOT_REDIS_LINK_CONNECTING;
     link->greeted = 0;
+    link->denied = 0;
     link->leaving = NULL;
     link->number++;
 
@@ -620,13 +622,15 @@ ngx_iot_redis_link_greeting(ngx_iot_redis_link_t *link,
     ngx_iot_resp_reply_t *reply)
 {
     u_char      buf[NGX_IOT_REDIS_REASON_LEN + 1];
+    ngx_int_t   rc;
     ngx_str_t   reason;
 
     reason.data = buf;
 
-    if (ngx_iot_redis_greeting_check(link->conf, link->greeted, reply, &reason)
-        != NGX_OK)
-    {
+    rc = ngx_iot_redis_greeting_check(link->conf, link->greeted, reply,
+                                      &reason);
+    if (rc != NGX_OK) {
+        link->denied = (rc == NGX_ABORT);
         buf[reason.len] = '\0';
         ngx_iot_redis_link_break(link, 0, (char *) buf);
         return NGX_DONE;
@@ -758,6 +762,7 @@ ngx_iot_redis_link_end(ngx_iot_redis_link_t *link, ngx_err_t err,
 
     brk.err = err;
     brk.was_up = (link->state == NGX_IOT_REDIS_LINK_UP);
+    brk.denied = link->denied;
     brk.exiting = exiting;
     brk.reason.data = buf;
 

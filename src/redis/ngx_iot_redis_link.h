@@ -35,6 +35,7 @@ typedef struct {
     ngx_err_t              err;
 
     ngx_uint_t             was_up;
+    ngx_uint_t             denied;      /* the next one will be, too */
     ngx_uint_t             exiting;     /* closed since the worker exits */
 } ngx_iot_redis_break_t;
 

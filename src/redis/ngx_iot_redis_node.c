@@ -17,6 +17,10 @@
 #define NGX_IOT_REDIS_BACKOFF_MIN  50
 #define NGX_IOT_REDIS_BACKOFF_MAX  5000
 
+/* when the server denies what it was asked for */
+#define NGX_IOT_REDIS_DENIED_MIN   5000
+#define NGX_IOT_REDIS_DENIED_MAX   30000
+
 /* a link that broke sooner does not count as success */
 #define NGX_IOT_REDIS_HEALTHY      1000
 
@@ -72,6 +76,8 @@ static void ngx_iot_redis_node_take_unsent(ngx_iot_redis_node_t *node,
     ngx_queue_t *unsent);
 static void ngx_iot_redis_node_failed(ngx_iot_redis_node_t *node,
     ngx_iot_redis_break_t *brk);
+static ngx_msec_t ngx_iot_redis_node_pause(ngx_iot_redis_node_t *node,
+    ngx_uint_t denied);
 static void ngx_iot_redis_node_fail_waiting(ngx_iot_redis_node_t *node);
 static void ngx_iot_redis_node_log_break(ngx_iot_redis_node_t *node,
     ngx_iot_redis_break_t *brk, ngx_uint_t lost);
@@ -363,8 +369,6 @@ static void
 ngx_iot_redis_node_failed(ngx_iot_redis_node_t *node,
     ngx_iot_redis_break_t *brk)
 {
-    ngx_msec_t  pause;
-
     node->current = (node->current + 1) % node->naddrs;
     node->tried++;
 
@@ -377,15 +381,24 @@ ngx_iot_redis_node_failed(ngx_iot_redis_node_t *node,
 
     ngx_iot_redis_node_fail_waiting(node);
 
-    node->backoff = node->backoff ? node->backoff * 2
-                                  : NGX_IOT_REDIS_BACKOFF_MIN;
-    node->backoff = ngx_min(node->backoff, NGX_IOT_REDIS_BACKOFF_MAX);
+    ngx_add_timer(&node->retry, ngx_iot_redis_node_pause(node, brk->denied));
+}
 
-    /* full jitter: all workers of all gateways have failed together */
 
-    pause = 1 + ngx_random() % node->backoff;
+/* with jitter: all workers of all gateways have failed together */
+static ngx_msec_t
+ngx_iot_redis_node_pause(ngx_iot_redis_node_t *node, ngx_uint_t denied)
+{
+    ngx_msec_t  min, max, first;
 
-    ngx_add_timer(&node->retry, pause);
+    min = denied ? NGX_IOT_REDIS_DENIED_MIN : 1;
+    max = denied ? NGX_IOT_REDIS_DENIED_MAX : NGX_IOT_REDIS_BACKOFF_MAX;
+    first = denied ? NGX_IOT_REDIS_DENIED_MIN * 2 : NGX_IOT_REDIS_BACKOFF_MIN;
+
+    node->backoff = ngx_max(node->backoff * 2, first);
+    node->backoff = ngx_min(node->backoff, max);
+
+    return min + ngx_random() % (node->backoff - min + 1);
 }
 
 
