@@ -10,6 +10,7 @@
 
 #include "ngx_iot_redis_conf.h"
 #include "ngx_iot_redis_password.h"
+#include "ngx_iot_redis_ssl.h"
 
 
 #define NGX_IOT_REDIS_PORT             6379
@@ -50,6 +51,8 @@ static char *ngx_iot_redis_conf_string(ngx_conf_t *cf,
     ngx_iot_redis_directive_t *directive, void *field);
 static char *ngx_iot_redis_conf_password_file(ngx_conf_t *cf,
     ngx_iot_redis_directive_t *directive, void *field);
+static char *ngx_iot_redis_conf_flag(ngx_conf_t *cf,
+    ngx_iot_redis_directive_t *directive, void *field);
 static char *ngx_iot_redis_conf_database(ngx_conf_t *cf,
     ngx_iot_redis_directive_t *directive, void *field);
 static char *ngx_iot_redis_conf_msec(ngx_conf_t *cf,
@@ -78,6 +81,30 @@ static ngx_iot_redis_directive_t  ngx_iot_redis_directives[] = {
     { ngx_string("database"),
       ngx_iot_redis_conf_database,
       offsetof(ngx_iot_redis_conf_t, database) },
+
+    { ngx_string("ssl"),
+      ngx_iot_redis_conf_flag,
+      offsetof(ngx_iot_redis_conf_t, ssl) },
+
+    { ngx_string("ssl_trusted_certificate"),
+      ngx_iot_redis_conf_string,
+      offsetof(ngx_iot_redis_conf_t, ssl_trusted_certificate) },
+
+    { ngx_string("ssl_certificate"),
+      ngx_iot_redis_conf_string,
+      offsetof(ngx_iot_redis_conf_t, ssl_certificate) },
+
+    { ngx_string("ssl_certificate_key"),
+      ngx_iot_redis_conf_string,
+      offsetof(ngx_iot_redis_conf_t, ssl_certificate_key) },
+
+    { ngx_string("ssl_name"),
+      ngx_iot_redis_conf_string,
+      offsetof(ngx_iot_redis_conf_t, ssl_name) },
+
+    { ngx_string("ssl_verify"),
+      ngx_iot_redis_conf_flag,
+      offsetof(ngx_iot_redis_conf_t, ssl_verify) },
 
     { ngx_string("connect_timeout"),
       ngx_iot_redis_conf_msec,
@@ -242,6 +269,13 @@ ngx_iot_redis_conf_add(ngx_conf_t *cf, ngx_str_t *name)
      *     store->username = { 0, NULL };
      *     store->password_file = { 0, NULL };
      *     store->password = { 0, NULL };
+     *     store->host = { 0, NULL };
+     *     store->ssl_trusted_certificate = { 0, NULL };
+     *     store->ssl_certificate = { 0, NULL };
+     *     store->ssl_certificate_key = { 0, NULL };
+     *     store->ssl_name = { 0, NULL };
+     *     store->ssl_name_is_address = 0;
+     *     store->ssl_context = NULL;
      *     store->key_prefix = { 0, NULL };
      *     store->client = NULL;
      *     store->defined = 0;
@@ -258,6 +292,8 @@ ngx_iot_redis_conf_add(ngx_conf_t *cf, ngx_str_t *name)
     store->timeout = NGX_CONF_UNSET_MSEC;
     store->queue = NGX_CONF_UNSET_UINT;
     store->database = NGX_CONF_UNSET_UINT;
+    store->ssl = NGX_CONF_UNSET;
+    store->ssl_verify = NGX_CONF_UNSET;
 
     p = ngx_array_push(&rmcf->stores);
     if (p == NULL) {
@@ -334,6 +370,10 @@ ngx_iot_redis_conf_verify(ngx_conf_t *cf, ngx_iot_redis_conf_t *store)
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "\"username\" without \"password_file\" "
                            "in iot_store \"%V\"", &store->name);
+        return NGX_CONF_ERROR;
+    }
+
+    if (ngx_iot_redis_ssl_init(cf, store) != NGX_OK) {
         return NGX_CONF_ERROR;
     }
 
@@ -424,6 +464,10 @@ ngx_iot_redis_conf_server(ngx_conf_t *cf, ngx_iot_redis_directive_t *directive,
     store->addrs = url.addrs;
     store->naddrs = url.naddrs;
 
+    if (url.family != AF_UNIX) {
+        store->host = url.host;
+    }
+
     return NGX_CONF_OK;
 }
 
@@ -470,6 +514,34 @@ ngx_iot_redis_conf_password_file(ngx_conf_t *cf,
         != NGX_OK)
     {
         return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_iot_redis_conf_flag(ngx_conf_t *cf, ngx_iot_redis_directive_t *directive,
+    void *field)
+{
+    ngx_flag_t  *flag = field;
+
+    ngx_str_t  *value;
+
+    if (*flag != NGX_CONF_UNSET) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (ngx_strcmp(value[1].data, "on") == 0) {
+        *flag = 1;
+
+    } else if (ngx_strcmp(value[1].data, "off") == 0) {
+        *flag = 0;
+
+    } else {
+        return ngx_iot_redis_conf_invalid(cf, "expected \"on\" or \"off\"");
     }
 
     return NGX_CONF_OK;
