@@ -1,7 +1,7 @@
 # Copyright (C) ngx_http_iot_module authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-# Processes for t/redis_client.t: nginx, Redis, and servers that only look
+# Processes for t/redis_*.t: nginx, Redis, and servers that only look
 # like Redis. All of them are children of the test, have their files in one
 # temporary directory, listen on ports that were free, and are gone with it.
 
@@ -201,6 +201,17 @@ sub new {
     return $self;
 }
 
+# a port for TLS beside the one that commands of the test use
+sub tls {
+    my ($self, $cert, @options) = @_;
+
+    $self->{tls_port} = RedisLab::free_port();
+    push @{$self->{options}}, '--tls-port', $self->{tls_port},
+        '--tls-cert-file', "$cert.pem", '--tls-key-file', "$cert.key",
+        '--tls-auth-clients', 'no', @options;
+    return $self;
+}
+
 sub start {
     my ($self, @options) = @_;
     my $host = $self->{host};
@@ -224,16 +235,27 @@ sub stop {
         if $self->{pid};
 }
 
-# one command on a connection of its own; undef: none was answered
+# one command on a connection of its own, with the password $self->{password}
+# if there is one; undef: none was answered
 sub command {
     my ($self, @argv) = @_;
     my $socket = IO::Socket::IP->new(PeerHost => $self->{host},
         PeerPort => $self->{port}) or return undef;
 
+    if (defined $self->{password}) {
+        write_command($socket, 'AUTH', $self->{password});
+        read_reply($socket);
+    }
+
+    write_command($socket, @argv);
+    return read_reply($socket);
+}
+
+sub write_command {
+    my ($socket, @argv) = @_;
     $socket->print('*' . @argv . "\r\n",
         map { '$' . length($_) . "\r\n$_\r\n" } @argv);
     $socket->flush;
-    return read_reply($socket);
 }
 
 sub read_reply {
