@@ -492,6 +492,30 @@ test 'TLS over a unix socket' => sub {
 };
 
 
+test 'idle link' => sub {
+    my ($redis, $other) = (redis(), redis());
+    my $nginx = nginx(address($redis), '');
+    my $stopped = nginx(address($other), '');
+
+    ok up($nginx) && up($stopped), 'two links';
+    $redis->command('CONFIG', 'RESETSTAT');
+    $other->signal('STOP');
+    sleep 25;
+    is $redis->info('cmdstat_ping'), undef, 'nothing happens for a while';
+    is $stopped->log_count(qr/\[error\]/), 0, 'nobody is missed';
+    sleep 6;
+    ok wait_for(sub { $redis->info('cmdstat_ping') }), 'then there is a PING';
+    like $redis->info('cmdstat_ping'), qr/^calls=1,/, 'one';
+    is scalar($redis->links), 1, 'on the link that was';
+    ok logged($stopped, qr/redis did not reply in time, 1 commands lost/),
+        'a server that stands still is noticed';
+    is get($stopped, 'PING'), "UNAVAILABLE\n", 'before a request notices it';
+
+    $other->signal('CONT');
+    stop_nginx($_) for $nginx, $stopped;
+};
+
+
 my $probe = RedisLab::Nginx->new(http => 'iot_store a { server 127.0.0.1; }',
     server => 'location / { redis_test a; }');
 
