@@ -492,6 +492,80 @@ test 'TLS over a unix socket' => sub {
 };
 
 
+test 'name that moves' => sub {
+    my $redis = redis();
+    my $other = RedisLab::Redis->new;
+    $other->{host} = '127.0.0.2';
+    $other->{port} = $redis->{port};
+    $other->start;
+    $redis->command('SET', 'who', 'first');
+    $other->command('SET', 'who', 'second');
+
+    my $who = sub { get($_[0], 'GET+who') };
+    my $dns = RedisLab::Dns->new('127.0.0.1');
+    my $nginx = nginx("redis.example.com:$redis->{port}",
+        "resolver 127.0.0.1:$dns->{port} ipv6=off; resolver_timeout 1s;");
+
+    ok up($nginx), 'works, though the name was not known before';
+    is $who->($nginx), "REPLIED \$first\n", 'where it is';
+    like $nginx->log, qr/server: "127\.0\.0\.1:$redis->{port}"/, 'logged';
+    is $dns->queries, 1, 'one question';
+    sleep 1.1;
+
+    $dns->says('127.0.0.2');
+    is $who->($nginx), "REPLIED \$first\n", 'the link stays';
+    $redis->stop;
+    ok wait_for(sub { $who->($nginx) eq "REPLIED \$second\n" }),
+        'a new one goes to where the name has moved';
+    is $nginx->log_count(qr/\[error\]/), 1, 'only the loss is logged'
+        or diag $nginx->log;
+    sleep 1.1;
+
+    $dns->says('');
+    $other->command('CLIENT', 'KILL', 'TYPE', 'normal');
+    ok logged($nginx, qr/name of redis could not be resolved \(Host not fo/),
+        'the name is gone';
+    ok up($nginx), 'the address that was is used';
+    sleep 1.1;
+
+    $dns->says(undef);
+    $other->command('CLIENT', 'KILL', 'TYPE', 'normal');
+    ok logged($nginx, qr/could not be resolved \(Operation timed out\)/),
+        'the name server is gone';
+    ok up($nginx), 'the same';
+    is $nginx->log_count(qr/could not be resolved/), 2, 'logged once each';
+
+    $dns->says('127.0.0.3', '127.0.0.2', '127.0.0.4');
+    sleep 1.1;
+    $other->command('CLIENT', 'KILL', 'TYPE', 'normal');
+    ok wait_for(sub { $who->($nginx) eq "REPLIED \$second\n" }),
+        'one of several addresses';
+    ok $nginx->reload, 'reload';
+    ok up($nginx), 'works';
+    stop_nginx($nginx);
+
+    $dns->says(undef);
+    $nginx = nginx("redis.example.com:$redis->{port}",
+        "resolver 127.0.0.1:$dns->{port} ipv6=off; resolver_timeout 500ms;");
+    is get($nginx, 'PING'), "UNAVAILABLE\n", 'no address at all';
+    sleep 2;
+    is $nginx->log_count(qr/\[error\]/), 1, 'logged once'
+        or diag $nginx->log;
+    $dns->says('127.0.0.2');
+    ok up($nginx), 'works as soon as there is one';
+    stop_nginx($nginx);
+
+    $dns->says(undef);
+    $nginx = nginx("redis.example.com:$redis->{port}",
+        "resolver 127.0.0.1:$dns->{port} ipv6=off;");
+    my $request = $nginx->begin('/redis?cmd=PING');
+    $nginx->settle;
+    is $nginx->quit, 0, 'nginx exits while it asks';
+    is((http_finish($request))[1], "UNAVAILABLE\n", 'requests are answered');
+    is join('', $nginx->complaints), '', 'nothing bad in its log';
+};
+
+
 test 'idle link' => sub {
     my ($redis, $other) = (redis(), redis());
     my $nginx = nginx(address($redis), '');

@@ -1,8 +1,9 @@
 # Copyright (C) ngx_http_iot_module authors
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# What nginx refuses in an iot_store block about users, passwords, databases
-# and TLS.  What t/redis_client.t has of the other directives is not repeated.
+# What nginx refuses in an iot_store block about users, passwords, databases,
+# TLS and names.  What t/redis_client.t has of the other directives is not
+# repeated.
 
 use FindBin;
 use lib "$FindBin::Bin/support";
@@ -43,8 +44,10 @@ add_block_preprocessor(sub {
 
     my $store = $block->store =~ s/DIR/$dir/gr;
 
+    my $server = $block->server // '127.0.0.1:1';
+
     $block->set_value(http_config =>
-        "iot_store main { server 127.0.0.1:1; $store }");
+        "iot_store main { server $server; $store }");
     $block->set_value(config => 'location /up { return 204; }');
     $block->set_value(request => 'GET /up') unless defined $block->must_die;
     $block->set_value(error_code => 204) unless defined $block->must_die;
@@ -387,4 +390,72 @@ ssl_certificate DIR/text; ssl_certificate_key DIR/key.pem;
 --- must_die
 --- error_log eval
 qr/\[emerg\].*cannot load certificate "\S+\/text"/
+--- suppress_stderr
+
+
+
+=== TEST 36: a name that nobody knows
+--- server: no.such.host.invalid
+--- store
+
+--- must_die
+--- error_log eval
+qr/\[emerg\].*"no.such.host.invalid" in "server" directive, host not found in/
+--- suppress_stderr
+
+
+
+=== TEST 37: a name that a resolver may know
+--- server: no.such.host.invalid
+--- store
+resolver 127.0.0.1:1 valid=1s ipv6=off; resolver_timeout 1s;
+--- error_log eval
+qr/\[warn\].*"no.such.host.invalid" in "server" directive, host not found in/
+
+
+
+=== TEST 38: a resolver that is not needed
+--- store
+resolver 127.0.0.1:1;
+--- no_error_log
+[warn]
+
+
+
+=== TEST 39: a resolver that is none
+--- store
+resolver 127.0.0.1:1 valid=x;
+--- must_die
+--- error_log eval
+qr/\[emerg\].*invalid parameter: valid=x/
+--- suppress_stderr
+
+
+
+=== TEST 40: a resolver without an address
+--- store
+resolver;
+--- must_die
+--- error_log eval
+qr/\[emerg\].*invalid number of arguments in "resolver" directive/
+--- suppress_stderr
+
+
+
+=== TEST 41: two resolvers
+--- store
+resolver 127.0.0.1; resolver 127.0.0.1;
+--- must_die
+--- error_log eval
+qr/\[emerg\].*"resolver" directive is duplicate/
+--- suppress_stderr
+
+
+
+=== TEST 42: no time for the resolver
+--- store
+resolver_timeout 0;
+--- must_die
+--- error_log eval
+qr/\[emerg\].*invalid value "0" in "resolver_timeout" directive, expected a/
 --- suppress_stderr

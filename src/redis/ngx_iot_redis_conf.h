@@ -29,9 +29,14 @@ struct ngx_iot_redis_conf_s {
     ngx_str_t                file;
     ngx_uint_t               line;
 
-    ngx_addr_t              *addrs;         /* of the one server */
+    ngx_str_t                server;
+    ngx_addr_t              *addrs;
     ngx_uint_t               naddrs;
     ngx_str_t                host;          /* as written; empty: none */
+    in_port_t                port;
+
+    ngx_resolver_t          *resolver;      /* or NULL */
+    ngx_msec_t               resolver_timeout;
 
     ngx_str_t                username;
     ngx_str_t                password_file;
@@ -59,6 +64,7 @@ struct ngx_iot_redis_conf_s {
     ngx_iot_redis_t         *client;
 
     unsigned                 ssl_name_is_address:1;
+    unsigned                 resolve:1;     /* host, at each connect */
     unsigned                 defined:1;
     unsigned                 used:1;
 };

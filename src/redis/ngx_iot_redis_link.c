@@ -52,6 +52,8 @@ struct ngx_iot_redis_link_s {
 
     ngx_log_t                     log;
     ngx_addr_t                   *addr;
+    ngx_str_t                     server;   /* for the log */
+    u_char                        text[NGX_SOCKADDR_STRLEN];
     ngx_connection_t             *connection;
     ngx_uint_t                    number;   /* changes with the connection */
 
@@ -126,6 +128,7 @@ ngx_iot_redis_link_create(ngx_pool_t *pool, const ngx_iot_redis_conf_t *conf,
     }
 
     link->conf = conf;
+    link->server = conf->server;
     link->owner = owner;
     link->data = data;
 
@@ -175,6 +178,10 @@ ngx_iot_redis_link_connect(ngx_iot_redis_link_t *link, ngx_addr_t *addr)
     ngx_connection_t  *c;
 
     link->addr = addr;
+    link->server.len = ngx_min(addr->name.len, sizeof(link->text));
+    link->server.data = link->text;
+    ngx_memcpy(link->text, addr->name.data, link->server.len);
+
     link->state = NGX_IOT_REDIS_LINK_CONNECTING;
     link->greeted = 0;
     link->denied = 0;
@@ -976,5 +983,5 @@ ngx_iot_redis_link_log_handler(ngx_log_t *log, u_char *buf, size_t len)
     }
 
     return ngx_snprintf(p, len, ", store: \"%V\", server: \"%V\"",
-                        &link->conf->name, &link->addr->name);
+                        &link->conf->name, &link->server);
 }

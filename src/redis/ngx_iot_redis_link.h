@@ -71,7 +71,8 @@ void ngx_iot_redis_link_destroy(ngx_iot_redis_link_t *link);
 
 /*
  * Starts to connect; legal when it is not connected.  up() or down() follows,
- * the latter possibly from inside this call.
+ * the latter possibly from inside this call.  The address is the caller's, and
+ * is not read any more after down().
  */
 void ngx_iot_redis_link_connect(ngx_iot_redis_link_t *link, ngx_addr_t *addr);
 

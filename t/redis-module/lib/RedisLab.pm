@@ -18,6 +18,7 @@ use IO::Select;
 use IO::Socket::INET;
 use IO::Socket::IP;
 use POSIX qw(WNOHANG);
+use Socket ();
 use Time::HiRes qw(sleep time);
 
 our @EXPORT = qw(lab_dir free_port wait_for slurp http_start http_send
@@ -383,6 +384,63 @@ sub say_all {
         die "gone\n" if !defined $n;
         substr $text, 0, $n, '';
     }
+}
+
+
+# A name server: all names stand for the addresses that it was told last;
+# for none of them with '', and with undef it says nothing.
+
+package RedisLab::Dns;
+
+use IO::Socket::INET;
+
+sub new {
+    my ($class, @addresses) = @_;
+    my $self = bless { port => RedisLab::free_port() }, $class;
+
+    my $socket = IO::Socket::INET->new(Proto => 'udp',
+        LocalAddr => "127.0.0.1:$self->{port}") or die "dns: $!";
+
+    $self->{file} = RedisLab::lab_dir() . "/dns$self->{port}";
+    $self->says(@addresses);
+
+    $self->{pid} = RedisLab::spawn("$self->{file}.log", sub {
+        $| = 1;
+
+        while (my $peer = $socket->recv(my $query, 512)) {
+            print "query\n";
+            my $told = RedisLab::slurp($self->{file});
+            next if $told eq 'nothing';
+            $socket->send(reply($query, split ' ', $told), 0, $peer);
+        }
+    });
+
+    return $self;
+}
+
+sub says {
+    my ($self, @addresses) = @_;
+    open my $fh, '>', "$self->{file}.new" or die "dns: $!";
+    print $fh defined $addresses[0] ? "@addresses" : 'nothing';
+    close $fh;
+    rename "$self->{file}.new", $self->{file};
+}
+
+sub queries {
+    my ($self) = @_;
+    return scalar(() = RedisLab::slurp("$self->{file}.log") =~ /query/g);
+}
+
+# of IPv4 addresses; the question is repeated, answers name it by its place
+sub reply {
+    my ($query, @addresses) = @_;
+    my ($question) = substr($query, 12) =~ /^([^\0]*\0.{4})/s;
+
+    return substr($query, 0, 2)
+        . pack('n5', @addresses ? 0x8180 : 0x8183, 1, scalar @addresses, 0, 0)
+        . $question
+        . join '', map { pack 'n3Nn/a', 0xc00c, 1, 1, 0,
+            Socket::inet_aton($_) } @addresses;
 }
 
 
