@@ -15,7 +15,7 @@ use Test::Nginx::Socket;
 use Iot;
 use JSON::PP;
 
-plan tests => 225;
+plan tests => 227;
 
 no_root_location();
 
@@ -606,7 +606,15 @@ iot_certificate_min_rsa_bits 3072;
 --- settings: iot_certificate_max_size 0;
 --- must_die
 --- error_log
-"iot_certificate_max_size" must be at least 1
+"iot_certificate_max_size" must be at least 1 and at most 128k
+
+
+
+=== iot_certificate_max_size above its bound
+--- settings: iot_certificate_max_size 129k;
+--- must_die
+--- error_log
+"iot_certificate_max_size" must be at least 1 and at most 128k
 
 
 
@@ -734,7 +742,7 @@ added to fleet
     iot_registries                open;
     iot_operation_retention       1s;
     iot_certificate_min_rsa_bits  16384;
-    iot_certificate_max_size      1m;
+    iot_certificate_max_size      128k;
     iot_certificate_accept        expired not_yet_valid weak_key;
 --- response_body
 added to fleet

@@ -11,6 +11,9 @@
 
 #define NGX_HTTP_IOT_ACCEPT_NONE  0x0010
 
+/* so many certificates at once are less than the store's client takes */
+#define NGX_HTTP_IOT_MAX_SIZE     (128 * 1024)
+
 
 static ngx_int_t ngx_http_iot_preconfiguration(ngx_conf_t *cf);
 static ngx_int_t ngx_http_iot_postconfiguration(ngx_conf_t *cf);
@@ -316,9 +319,10 @@ ngx_http_iot_check_settings(ngx_conf_t *cf, ngx_http_iot_loc_conf_t *conf)
         return NGX_CONF_ERROR;
     }
 
-    if (conf->max_size == 0) {
+    if (conf->max_size == 0 || conf->max_size > NGX_HTTP_IOT_MAX_SIZE) {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                      "\"iot_certificate_max_size\" must be at least 1");
+                      "\"iot_certificate_max_size\" must be at least 1 and at "
+                      "most 128k");
         return NGX_CONF_ERROR;
     }
 

@@ -18,6 +18,9 @@
 /* bytes of requests that wait to be written */
 #define NGX_IOT_REDIS_SIZE_MAX      67108864
 
+/* a link without commands for so long is asked for a sign of life */
+#define NGX_IOT_REDIS_IDLE          30000
+
 /* refused commands: seconds between two messages of a kind, and the kinds */
 #define NGX_IOT_REDIS_LOG_INTERVAL  60
 #define NGX_IOT_REDIS_LOG_KINDS     16
@@ -45,6 +48,9 @@ struct ngx_iot_redis_s {
 
     ngx_queue_t              free;
 
+    ngx_msec_t               submitted;     /* the last command */
+    ngx_event_t              idle;
+
     ngx_iot_redis_refusal_t  refusals[NGX_IOT_REDIS_LOG_KINDS];
 };
 
@@ -55,6 +61,9 @@ static void ngx_iot_redis_free_command(ngx_iot_redis_command_t *cmd);
 static void ngx_iot_redis_completion_handler(ngx_event_t *ev);
 static void ngx_iot_redis_deadline_handler(ngx_event_t *ev);
 static ngx_uint_t ngx_iot_redis_expire(ngx_iot_redis_t *client);
+static void ngx_iot_redis_idle_handler(ngx_event_t *ev);
+static void ngx_iot_redis_ping_done(void *data,
+    ngx_iot_redis_outcome_e outcome, ngx_iot_resp_reply_t *reply);
 static ngx_uint_t ngx_iot_redis_send_source(ngx_iot_redis_command_t *cmd);
 static void ngx_iot_redis_log_refusal(ngx_iot_redis_t *client,
     ngx_iot_resp_reply_t *reply);
@@ -94,12 +103,20 @@ ngx_iot_redis_create(ngx_iot_redis_conf_t *conf, ngx_log_t *log)
     client->completion.data = client;
     client->completion.log = log;
 
+    client->idle.handler = ngx_iot_redis_idle_handler;
+    client->idle.data = client;
+    client->idle.log = log;
+    client->idle.cancelable = 1;
+
     client->node = ngx_iot_redis_node_create(client, pool, conf, log);
     if (client->node == NULL) {
         goto failed;
     }
 
     ngx_iot_redis_node_start(client->node);
+
+    client->submitted = ngx_current_msec;
+    ngx_add_timer(&client->idle, NGX_IOT_REDIS_IDLE);
 
     return client;
 
@@ -118,6 +135,10 @@ ngx_iot_redis_destroy(ngx_iot_redis_t *client)
 
     if (client->deadline.timer_set) {
         ngx_del_timer(&client->deadline);
+    }
+
+    if (client->idle.timer_set) {
+        ngx_del_timer(&client->idle);
     }
 
     if (client->completion.posted) {
@@ -163,6 +184,8 @@ ngx_iot_redis_submit(ngx_iot_redis_conf_t *conf,
     cmd->data = data;
     cmd->size = size;
     cmd->deadline = ngx_current_msec + conf->timeout;
+
+    client->submitted = ngx_current_msec;
 
     if (!client->deadline.timer_set) {
         ngx_add_timer(&client->deadline, conf->timeout);
@@ -387,6 +410,47 @@ ngx_iot_redis_expire(ngx_iot_redis_t *client)
     }
 
     return late;
+}
+
+
+/*
+ * A server or a network that has vanished says nothing.  A PING without an
+ * answer breaks the link before a request has to find that out.
+ */
+static void
+ngx_iot_redis_idle_handler(ngx_event_t *ev)
+{
+    ngx_uint_t        busy;
+    ngx_msec_t        idle;
+    ngx_iot_redis_t  *client;
+
+    static ngx_str_t                     argv[] = { ngx_string("PING") };
+    static const ngx_iot_resp_request_t  ping = { NULL, 0, 1, argv };
+
+    client = ev->data;
+
+    if (ngx_exiting) {
+        return;
+    }
+
+    idle = ngx_current_msec - client->submitted;
+
+    if (idle >= NGX_IOT_REDIS_IDLE) {
+        (void) ngx_iot_redis_submit(client->conf, &ping,
+                                    ngx_iot_redis_ping_done, NULL, &busy);
+        idle = 0;
+    }
+
+    ngx_add_timer(ev, NGX_IOT_REDIS_IDLE - idle);
+}
+
+
+/* that there was a reply is enough */
+static void
+ngx_iot_redis_ping_done(void *data, ngx_iot_redis_outcome_e outcome,
+    ngx_iot_resp_reply_t *reply)
+{
+    /* void */
 }
 
 

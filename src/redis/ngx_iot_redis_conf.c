@@ -9,6 +9,8 @@
 #include <ngx_core.h>
 
 #include "ngx_iot_redis_conf.h"
+#include "ngx_iot_redis_password.h"
+#include "ngx_iot_redis_ssl.h"
 
 
 #define NGX_IOT_REDIS_PORT             6379
@@ -16,6 +18,7 @@
 #define NGX_IOT_REDIS_CONNECT_TIMEOUT  1000
 #define NGX_IOT_REDIS_TIMEOUT          2000
 #define NGX_IOT_REDIS_QUEUE            4096
+#define NGX_IOT_REDIS_RESOLVER_TIMEOUT 2000
 
 #define NGX_IOT_REDIS_KEY_PREFIX_MAX   64
 
@@ -40,10 +43,22 @@ static ngx_iot_redis_conf_t *ngx_iot_redis_conf_add(ngx_conf_t *cf,
     ngx_str_t *name);
 static char *ngx_iot_redis_conf_verify(ngx_conf_t *cf,
     ngx_iot_redis_conf_t *store);
+static char *ngx_iot_redis_conf_resolve(ngx_conf_t *cf,
+    ngx_iot_redis_conf_t *store);
 
 static char *ngx_iot_redis_conf_directive(ngx_conf_t *cf, ngx_command_t *dummy,
     void *conf);
 static char *ngx_iot_redis_conf_server(ngx_conf_t *cf,
+    ngx_iot_redis_directive_t *directive, void *field);
+static char *ngx_iot_redis_conf_resolver(ngx_conf_t *cf,
+    ngx_iot_redis_directive_t *directive, void *field);
+static char *ngx_iot_redis_conf_string(ngx_conf_t *cf,
+    ngx_iot_redis_directive_t *directive, void *field);
+static char *ngx_iot_redis_conf_password_file(ngx_conf_t *cf,
+    ngx_iot_redis_directive_t *directive, void *field);
+static char *ngx_iot_redis_conf_flag(ngx_conf_t *cf,
+    ngx_iot_redis_directive_t *directive, void *field);
+static char *ngx_iot_redis_conf_database(ngx_conf_t *cf,
     ngx_iot_redis_directive_t *directive, void *field);
 static char *ngx_iot_redis_conf_msec(ngx_conf_t *cf,
     ngx_iot_redis_directive_t *directive, void *field);
@@ -59,6 +74,50 @@ static ngx_iot_redis_directive_t  ngx_iot_redis_directives[] = {
     { ngx_string("server"),
       ngx_iot_redis_conf_server,
       0 },
+
+    { ngx_string("resolver"),
+      ngx_iot_redis_conf_resolver,
+      offsetof(ngx_iot_redis_conf_t, resolver) },
+
+    { ngx_string("resolver_timeout"),
+      ngx_iot_redis_conf_msec,
+      offsetof(ngx_iot_redis_conf_t, resolver_timeout) },
+
+    { ngx_string("username"),
+      ngx_iot_redis_conf_string,
+      offsetof(ngx_iot_redis_conf_t, username) },
+
+    { ngx_string("password_file"),
+      ngx_iot_redis_conf_password_file,
+      0 },
+
+    { ngx_string("database"),
+      ngx_iot_redis_conf_database,
+      offsetof(ngx_iot_redis_conf_t, database) },
+
+    { ngx_string("ssl"),
+      ngx_iot_redis_conf_flag,
+      offsetof(ngx_iot_redis_conf_t, ssl) },
+
+    { ngx_string("ssl_trusted_certificate"),
+      ngx_iot_redis_conf_string,
+      offsetof(ngx_iot_redis_conf_t, ssl_trusted_certificate) },
+
+    { ngx_string("ssl_certificate"),
+      ngx_iot_redis_conf_string,
+      offsetof(ngx_iot_redis_conf_t, ssl_certificate) },
+
+    { ngx_string("ssl_certificate_key"),
+      ngx_iot_redis_conf_string,
+      offsetof(ngx_iot_redis_conf_t, ssl_certificate_key) },
+
+    { ngx_string("ssl_name"),
+      ngx_iot_redis_conf_string,
+      offsetof(ngx_iot_redis_conf_t, ssl_name) },
+
+    { ngx_string("ssl_verify"),
+      ngx_iot_redis_conf_flag,
+      offsetof(ngx_iot_redis_conf_t, ssl_verify) },
 
     { ngx_string("connect_timeout"),
       ngx_iot_redis_conf_msec,
@@ -220,6 +279,19 @@ ngx_iot_redis_conf_add(ngx_conf_t *cf, ngx_str_t *name)
      * set by ngx_pcalloc():
      *
      *     store->addrs = NULL;
+     *     store->username = { 0, NULL };
+     *     store->password_file = { 0, NULL };
+     *     store->password = { 0, NULL };
+     *     store->host = { 0, NULL };
+     *     store->server = { 0, NULL };
+     *     store->resolver = NULL;
+     *     store->resolve = 0;
+     *     store->ssl_trusted_certificate = { 0, NULL };
+     *     store->ssl_certificate = { 0, NULL };
+     *     store->ssl_certificate_key = { 0, NULL };
+     *     store->ssl_name = { 0, NULL };
+     *     store->ssl_name_is_address = 0;
+     *     store->ssl_context = NULL;
      *     store->key_prefix = { 0, NULL };
      *     store->client = NULL;
      *     store->defined = 0;
@@ -234,7 +306,11 @@ ngx_iot_redis_conf_add(ngx_conf_t *cf, ngx_str_t *name)
     store->name = *name;
     store->connect_timeout = NGX_CONF_UNSET_MSEC;
     store->timeout = NGX_CONF_UNSET_MSEC;
+    store->resolver_timeout = NGX_CONF_UNSET_MSEC;
     store->queue = NGX_CONF_UNSET_UINT;
+    store->database = NGX_CONF_UNSET_UINT;
+    store->ssl = NGX_CONF_UNSET;
+    store->ssl_verify = NGX_CONF_UNSET;
 
     p = ngx_array_push(&rmcf->stores);
     if (p == NULL) {
@@ -300,19 +376,65 @@ ngx_iot_redis_conf_block(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 static char *
 ngx_iot_redis_conf_verify(ngx_conf_t *cf, ngx_iot_redis_conf_t *store)
 {
-    if (store->addrs == NULL) {
+    if (store->server.data == NULL) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "no \"server\" directive in iot_store \"%V\"",
                            &store->name);
         return NGX_CONF_ERROR;
     }
 
+    if (store->username.len && store->password.len == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"username\" without \"password_file\" "
+                           "in iot_store \"%V\"", &store->name);
+        return NGX_CONF_ERROR;
+    }
+
+    if (ngx_iot_redis_ssl_init(cf, store) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    ngx_conf_init_uint_value(store->database, 0);
+    ngx_conf_init_msec_value(store->resolver_timeout,
+                             NGX_IOT_REDIS_RESOLVER_TIMEOUT);
     ngx_conf_init_msec_value(store->connect_timeout,
                              NGX_IOT_REDIS_CONNECT_TIMEOUT);
     ngx_conf_init_msec_value(store->timeout, NGX_IOT_REDIS_TIMEOUT);
     ngx_conf_init_uint_value(store->queue, NGX_IOT_REDIS_QUEUE);
 
-    return NGX_CONF_OK;
+    return ngx_iot_redis_conf_resolve(cf, store);
+}
+
+
+/* addresses that are there already were written as such */
+static char *
+ngx_iot_redis_conf_resolve(ngx_conf_t *cf, ngx_iot_redis_conf_t *store)
+{
+    ngx_url_t  url;
+
+    if (store->naddrs) {
+        return NGX_CONF_OK;
+    }
+
+    store->resolve = (store->resolver != NULL);
+
+    ngx_memzero(&url, sizeof(ngx_url_t));
+
+    url.url = store->server;
+    url.default_port = NGX_IOT_REDIS_PORT;
+
+    if (ngx_parse_url(cf->pool, &url) == NGX_OK) {
+        store->addrs = url.addrs;
+        store->naddrs = url.naddrs;
+
+        return NGX_CONF_OK;
+    }
+
+    ngx_conf_log_error(store->resolve ? NGX_LOG_WARN : NGX_LOG_EMERG, cf, 0,
+                       "invalid value \"%V\" in \"server\" directive, %s",
+                       &store->server, url.err ? url.err : "no memory");
+
+    return store->resolve ? NGX_CONF_OK : NGX_CONF_ERROR;
 }
 
 
@@ -345,7 +467,10 @@ ngx_iot_redis_conf_directive(ngx_conf_t *cf, ngx_command_t *dummy, void *conf)
         return NGX_CONF_ERROR;
     }
 
-    if (cf->args->nelts != 2) {
+    if (cf->args->nelts < 2
+        || (cf->args->nelts > 2
+            && directive->set != ngx_iot_redis_conf_resolver))
+    {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "invalid number of arguments in \"%V\" directive",
                            &value[0]);
@@ -374,7 +499,7 @@ ngx_iot_redis_conf_server(ngx_conf_t *cf, ngx_iot_redis_directive_t *directive,
     ngx_url_t   url;
     ngx_str_t  *value;
 
-    if (store->addrs) {
+    if (store->server.data) {
         return "is duplicate";
     }
 
@@ -384,14 +509,144 @@ ngx_iot_redis_conf_server(ngx_conf_t *cf, ngx_iot_redis_directive_t *directive,
 
     url.url = value[1];
     url.default_port = NGX_IOT_REDIS_PORT;
+    url.no_resolve = 1;
 
     if (ngx_parse_url(cf->pool, &url) != NGX_OK) {
         return ngx_iot_redis_conf_invalid(cf, url.err ? url.err
                                                       : "no memory");
     }
 
+    store->server = value[1];
     store->addrs = url.addrs;
     store->naddrs = url.naddrs;
+
+    if (url.family != AF_UNIX) {
+        store->host = url.host;
+        store->port = url.port;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_iot_redis_conf_resolver(ngx_conf_t *cf,
+    ngx_iot_redis_directive_t *directive, void *field)
+{
+    ngx_resolver_t  **resolver = field;
+
+    ngx_str_t  *value;
+
+    if (*resolver) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    *resolver = ngx_resolver_create(cf, &value[1], cf->args->nelts - 1);
+
+    return *resolver ? NGX_CONF_OK : NGX_CONF_ERROR;
+}
+
+
+static char *
+ngx_iot_redis_conf_string(ngx_conf_t *cf, ngx_iot_redis_directive_t *directive,
+    void *field)
+{
+    ngx_str_t  *str = field;
+
+    ngx_str_t  *value;
+
+    if (str->data) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (value[1].len == 0) {
+        return ngx_iot_redis_conf_invalid(cf, "expected not an empty one");
+    }
+
+    *str = value[1];
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_iot_redis_conf_password_file(ngx_conf_t *cf,
+    ngx_iot_redis_directive_t *directive, void *field)
+{
+    ngx_iot_redis_conf_t  *store = field;
+
+    char  *rv;
+
+    rv = ngx_iot_redis_conf_string(cf, directive, &store->password_file);
+    if (rv != NGX_CONF_OK) {
+        return rv;
+    }
+
+    if (ngx_iot_redis_password_read(cf, &store->password_file,
+                                    &store->password)
+        != NGX_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_iot_redis_conf_flag(ngx_conf_t *cf, ngx_iot_redis_directive_t *directive,
+    void *field)
+{
+    ngx_flag_t  *flag = field;
+
+    ngx_str_t  *value;
+
+    if (*flag != NGX_CONF_UNSET) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (ngx_strcmp(value[1].data, "on") == 0) {
+        *flag = 1;
+
+    } else if (ngx_strcmp(value[1].data, "off") == 0) {
+        *flag = 0;
+
+    } else {
+        return ngx_iot_redis_conf_invalid(cf, "expected \"on\" or \"off\"");
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_iot_redis_conf_database(ngx_conf_t *cf,
+    ngx_iot_redis_directive_t *directive, void *field)
+{
+    ngx_uint_t  *number = field;
+
+    ngx_int_t   n;
+    ngx_str_t  *value;
+
+    if (*number != NGX_CONF_UNSET_UINT) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    n = ngx_atoi(value[1].data, value[1].len);
+
+    if (n == NGX_ERROR) {
+        return ngx_iot_redis_conf_invalid(cf, "expected a number");
+    }
+
+    *number = n;
 
     return NGX_CONF_OK;
 }

@@ -29,8 +29,27 @@ struct ngx_iot_redis_conf_s {
     ngx_str_t                file;
     ngx_uint_t               line;
 
-    ngx_addr_t              *addrs;         /* of the one server */
+    ngx_str_t                server;
+    ngx_addr_t              *addrs;
     ngx_uint_t               naddrs;
+    ngx_str_t                host;          /* as written; empty: none */
+    in_port_t                port;
+
+    ngx_resolver_t          *resolver;      /* or NULL */
+    ngx_msec_t               resolver_timeout;
+
+    ngx_str_t                username;
+    ngx_str_t                password_file;
+    ngx_str_t                password;      /* empty: none */
+    ngx_uint_t               database;
+
+    ngx_flag_t               ssl;
+    ngx_flag_t               ssl_verify;
+    ngx_str_t                ssl_trusted_certificate;
+    ngx_str_t                ssl_certificate;
+    ngx_str_t                ssl_certificate_key;
+    ngx_str_t                ssl_name;      /* or of server; ends with a 0 */
+    ngx_ssl_t               *ssl_context;
 
     ngx_msec_t               connect_timeout;
     ngx_msec_t               timeout;
@@ -44,6 +63,8 @@ struct ngx_iot_redis_conf_s {
     /* run time: this worker's own, NULL in the master */
     ngx_iot_redis_t         *client;
 
+    unsigned                 ssl_name_is_address:1;
+    unsigned                 resolve:1;     /* host, at each connect */
     unsigned                 defined:1;
     unsigned                 used:1;
 };

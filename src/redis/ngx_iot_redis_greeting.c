@@ -9,51 +9,158 @@
 #include <ngx_core.h>
 
 #include "ngx_iot_redis_greeting.h"
+#include "ngx_iot_redis_password.h"
 
 
+static ngx_int_t ngx_iot_redis_greeting_write_hello(
+    const ngx_iot_redis_conf_t *conf, ngx_iot_redis_output_t *output);
+static ngx_int_t ngx_iot_redis_greeting_write_select(
+    const ngx_iot_redis_conf_t *conf, ngx_iot_redis_output_t *output);
+static ngx_int_t ngx_iot_redis_greeting_write_scripts(
+    const ngx_iot_redis_conf_t *conf, ngx_iot_redis_output_t *output);
 static ngx_int_t ngx_iot_redis_greeting_check_hello(
-    const ngx_iot_resp_reply_t *reply, ngx_str_t *reason);
-static ngx_int_t ngx_iot_redis_greeting_check_script(
-    const ngx_iot_resp_script_t *script, const ngx_iot_resp_reply_t *reply,
+    const ngx_iot_redis_conf_t *conf, const ngx_iot_resp_reply_t *reply,
     ngx_str_t *reason);
+static ngx_int_t ngx_iot_redis_greeting_check_select(
+    const ngx_iot_redis_conf_t *conf, const ngx_iot_resp_reply_t *reply,
+    ngx_str_t *reason);
+static ngx_int_t ngx_iot_redis_greeting_check_script(
+    const ngx_iot_redis_conf_t *conf, const ngx_iot_resp_script_t *script,
+    const ngx_iot_resp_reply_t *reply, ngx_str_t *reason);
 static const ngx_str_t *ngx_iot_redis_greeting_field(
     const ngx_iot_resp_reply_t *reply, const char *name);
+static ngx_int_t ngx_iot_redis_greeting_refused(
+    const ngx_iot_redis_conf_t *conf, const char *what,
+    const ngx_iot_resp_reply_t *reply, ngx_str_t *reason);
+static ngx_uint_t ngx_iot_redis_greeting_denied(const ngx_str_t *said);
 static ngx_int_t ngx_iot_redis_greeting_decline(ngx_str_t *reason,
     const char *what, const ngx_str_t *said);
 static ngx_uint_t ngx_iot_redis_greeting_is(const ngx_str_t *str,
     const char *text);
 
 
+/* errors that stay until the configuration of either side is changed */
+
+static const ngx_str_t  ngx_iot_redis_greeting_denials[] = {
+    ngx_string("WRONGPASS "),
+    ngx_string("NOAUTH "),
+    ngx_string("NOPERM "),
+    ngx_string("DENIED "),
+    ngx_string("ERR unknown "),
+    ngx_string("ERR DB index "),
+    ngx_null_string
+};
+
+
 ngx_int_t
 ngx_iot_redis_greeting_write(const ngx_iot_redis_conf_t *conf,
     ngx_iot_redis_output_t *output)
 {
+    if (ngx_iot_redis_greeting_write_hello(conf, output) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (conf->database
+        && ngx_iot_redis_greeting_write_select(conf, output) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return ngx_iot_redis_greeting_write_scripts(conf, output);
+}
+
+
+static ngx_int_t
+ngx_iot_redis_greeting_write_hello(const ngx_iot_redis_conf_t *conf,
+    ngx_iot_redis_output_t *output)
+{
     u_char                  name[sizeof("ngx-iot-") + NGX_INT64_LEN];
-    ngx_str_t               argv[4];
-    ngx_uint_t              i;
+    ngx_str_t               argv[7], *arg;
     ngx_iot_resp_request_t  req;
+
+    arg = argv;
+
+    ngx_str_set(arg, "HELLO");
+    arg++;
+    ngx_str_set(arg, "2");
+    arg++;
+
+    if (conf->password.len) {
+        ngx_str_set(arg, "AUTH");
+        arg++;
+
+        if (conf->username.len) {
+            *arg++ = conf->username;
+
+        } else {
+            ngx_str_set(arg, "default");
+            arg++;
+        }
+
+        *arg++ = conf->password;
+    }
+
+    ngx_str_set(arg, "SETNAME");
+    arg++;
+
+    arg->data = name;
+    arg->len = ngx_sprintf(name, "ngx-iot-%P", ngx_pid) - name;
+    arg++;
 
     req.script = NULL;
     req.nkeys = 0;
+    req.argc = arg - argv;
     req.argv = argv;
-
-    ngx_str_set(&argv[0], "HELLO");
-    ngx_str_set(&argv[1], "2");
-    ngx_str_set(&argv[2], "SETNAME");
-
-    argv[3].data = name;
-    argv[3].len = ngx_sprintf(name, "ngx-iot-%P", ngx_pid) - name;
-
-    req.argc = 4;
 
     if (ngx_iot_redis_output_add(output, &req, 0) != NGX_OK) {
         return NGX_ERROR;
     }
 
+    if (conf->password.len) {
+        ngx_iot_redis_output_conceal(output);
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_iot_redis_greeting_write_select(const ngx_iot_redis_conf_t *conf,
+    ngx_iot_redis_output_t *output)
+{
+    u_char                  number[NGX_INT_T_LEN];
+    ngx_str_t               argv[2];
+    ngx_iot_resp_request_t  req;
+
+    req.script = NULL;
+    req.nkeys = 0;
+    req.argc = 2;
+    req.argv = argv;
+
+    ngx_str_set(&argv[0], "SELECT");
+
+    argv[1].data = number;
+    argv[1].len = ngx_sprintf(number, "%ui", conf->database) - number;
+
+    return ngx_iot_redis_output_add(output, &req, 0);
+}
+
+
+static ngx_int_t
+ngx_iot_redis_greeting_write_scripts(const ngx_iot_redis_conf_t *conf,
+    ngx_iot_redis_output_t *output)
+{
+    ngx_str_t               argv[3];
+    ngx_uint_t              i;
+    ngx_iot_resp_request_t  req;
+
+    req.script = NULL;
+    req.nkeys = 0;
+    req.argc = 3;
+    req.argv = argv;
+
     ngx_str_set(&argv[0], "SCRIPT");
     ngx_str_set(&argv[1], "LOAD");
-
-    req.argc = 3;
 
     for (i = 0; i < conf->nscripts; i++) {
         argv[2] = conf->scripts[i].source;
@@ -71,26 +178,30 @@ ngx_int_t
 ngx_iot_redis_greeting_check(const ngx_iot_redis_conf_t *conf, ngx_uint_t n,
     const ngx_iot_resp_reply_t *reply, ngx_str_t *reason)
 {
-    if (n == 0) {
-        return ngx_iot_redis_greeting_check_hello(reply, reason);
+    if (n-- == 0) {
+        return ngx_iot_redis_greeting_check_hello(conf, reply, reason);
     }
 
-    return ngx_iot_redis_greeting_check_script(&conf->scripts[n - 1], reply,
+    if (conf->database && n-- == 0) {
+        return ngx_iot_redis_greeting_check_select(conf, reply, reason);
+    }
+
+    return ngx_iot_redis_greeting_check_script(conf, &conf->scripts[n], reply,
                                                reason);
 }
 
 
 static ngx_int_t
-ngx_iot_redis_greeting_check_hello(const ngx_iot_resp_reply_t *reply,
-    ngx_str_t *reason)
+ngx_iot_redis_greeting_check_hello(const ngx_iot_redis_conf_t *conf,
+    const ngx_iot_resp_reply_t *reply, ngx_str_t *reason)
 {
     const ngx_str_t  *mode, *role;
 
     static const ngx_str_t  unknown = ngx_string("unknown");
 
     if (reply->type == NGX_IOT_RESP_ERROR) {
-        return ngx_iot_redis_greeting_decline(reason, "redis refused HELLO",
-                                              &reply->str);
+        return ngx_iot_redis_greeting_refused(conf, "redis refused HELLO",
+                                              reply, reason);
     }
 
     mode = ngx_iot_redis_greeting_field(reply, "mode");
@@ -113,11 +224,23 @@ ngx_iot_redis_greeting_check_hello(const ngx_iot_resp_reply_t *reply,
 
 
 static ngx_int_t
-ngx_iot_redis_greeting_check_script(const ngx_iot_resp_script_t *script,
+ngx_iot_redis_greeting_check_select(const ngx_iot_redis_conf_t *conf,
     const ngx_iot_resp_reply_t *reply, ngx_str_t *reason)
 {
-    static const ngx_str_t  other = ngx_string("an unexpected reply");
+    if (reply->type == NGX_IOT_RESP_STATUS) {
+        return NGX_OK;
+    }
 
+    return ngx_iot_redis_greeting_refused(conf, "redis refused the database",
+                                          reply, reason);
+}
+
+
+static ngx_int_t
+ngx_iot_redis_greeting_check_script(const ngx_iot_redis_conf_t *conf,
+    const ngx_iot_resp_script_t *script, const ngx_iot_resp_reply_t *reply,
+    ngx_str_t *reason)
+{
     if (reply->type == NGX_IOT_RESP_STRING
         && reply->str.len == sizeof(script->sha1)
         && ngx_memcmp(reply->str.data, script->sha1, sizeof(script->sha1))
@@ -126,9 +249,8 @@ ngx_iot_redis_greeting_check_script(const ngx_iot_resp_script_t *script,
         return NGX_OK;
     }
 
-    return ngx_iot_redis_greeting_decline(reason, "redis refused a script",
-                          reply->type == NGX_IOT_RESP_ERROR ? &reply->str
-                                                            : &other);
+    return ngx_iot_redis_greeting_refused(conf, "redis refused a script",
+                                          reply, reason);
 }
 
 
@@ -157,6 +279,59 @@ ngx_iot_redis_greeting_field(const ngx_iot_resp_reply_t *reply,
     }
 
     return NULL;
+}
+
+
+/* a reply that is not the one that was hoped for, mostly an error */
+static ngx_int_t
+ngx_iot_redis_greeting_refused(const ngx_iot_redis_conf_t *conf,
+    const char *what, const ngx_iot_resp_reply_t *reply, ngx_str_t *reason)
+{
+    const ngx_str_t  *said;
+
+    static const ngx_str_t  other = ngx_string("an unexpected reply");
+    static const ngx_str_t  unknown = ngx_string("ERR unknown command");
+    static const ngx_str_t  hidden = ngx_string("(the text has the password)");
+
+    if (reply->type != NGX_IOT_RESP_ERROR) {
+        return ngx_iot_redis_greeting_decline(reason, what, &other);
+    }
+
+    said = &reply->str;
+
+    /* a server that does not know HELLO repeats what stood behind it */
+
+    if (said->len > unknown.len
+        && ngx_strncmp(said->data, unknown.data, unknown.len) == 0)
+    {
+        said = &unknown;
+
+    } else if (ngx_iot_redis_password_in(&conf->password, said)) {
+        said = &hidden;
+    }
+
+    (void) ngx_iot_redis_greeting_decline(reason, what, said);
+
+    return ngx_iot_redis_greeting_denied(&reply->str) ? NGX_ABORT
+                                                      : NGX_DECLINED;
+}
+
+
+static ngx_uint_t
+ngx_iot_redis_greeting_denied(const ngx_str_t *said)
+{
+    const ngx_str_t  *denial;
+
+    for (denial = ngx_iot_redis_greeting_denials; denial->len; denial++) {
+
+        if (said->len >= denial->len
+            && ngx_strncmp(said->data, denial->data, denial->len) == 0)
+        {
+            return 1;
+        }
+    }
+
+    return 0;
 }
 
 

@@ -17,13 +17,15 @@
 
 
 /*
- * What is said first on a link, in one round trip: HELLO, which tells whether
- * this is the server that is wanted, then the scripts.
+ * What is said first on a link, in one round trip: HELLO, which logs in and
+ * tells whether this is the server that is wanted, then the choice of the
+ * database if it is not the first one, then the scripts.
  */
 
 
 /* how many replies there will be */
-#define ngx_iot_redis_greeting_replies(conf)  (1 + (conf)->nscripts)
+#define ngx_iot_redis_greeting_replies(conf)                                  \
+    (1 + ((conf)->database != 0) + (conf)->nscripts)
 
 /* room for the reason of a refusal */
 #define NGX_IOT_REDIS_REASON_LEN  (NGX_IOT_RESP_QUOTE_LEN + 128)
@@ -34,8 +36,10 @@ ngx_int_t ngx_iot_redis_greeting_write(const ngx_iot_redis_conf_t *conf,
     ngx_iot_redis_output_t *output);
 
 /*
- * Checks the n-th reply, from 0.  NGX_OK, or NGX_DECLINED: the link is of no
- * use, reason, whose data has room for NGX_IOT_REDIS_REASON_LEN, says why.
+ * Checks the n-th reply, from 0.  NGX_OK; NGX_DECLINED: the link is of no use;
+ * NGX_ABORT: nor will another one be, until somebody changes something.
+ * Reason, whose data has room for NGX_IOT_REDIS_REASON_LEN, says why; it
+ * never holds the password.
  */
 ngx_int_t ngx_iot_redis_greeting_check(const ngx_iot_redis_conf_t *conf,
     ngx_uint_t n, const ngx_iot_resp_reply_t *reply, ngx_str_t *reason);

@@ -13,6 +13,7 @@
 #include "ngx_iot_redis_greeting.h"
 #include "ngx_iot_redis_link.h"
 #include "ngx_iot_redis_output.h"
+#include "ngx_iot_redis_ssl.h"
 
 
 #define NGX_IOT_REDIS_READ_SIZE      65536
@@ -38,6 +39,7 @@
 typedef enum {
     NGX_IOT_REDIS_LINK_DOWN = 0,
     NGX_IOT_REDIS_LINK_CONNECTING,
+    NGX_IOT_REDIS_LINK_HANDSHAKING,
     NGX_IOT_REDIS_LINK_GREETING,
     NGX_IOT_REDIS_LINK_UP
 } ngx_iot_redis_link_state_e;
@@ -50,11 +52,14 @@ struct ngx_iot_redis_link_s {
 
     ngx_log_t                     log;
     ngx_addr_t                   *addr;
+    ngx_str_t                     server;   /* for the log */
+    u_char                        text[NGX_SOCKADDR_STRLEN];
     ngx_connection_t             *connection;
     ngx_uint_t                    number;   /* changes with the connection */
 
     ngx_iot_redis_link_state_e    state;
     ngx_uint_t                    greeted;  /* replies to the greeting */
+    ngx_uint_t                    denied;
 
     ngx_iot_resp_t               *resp;
     ngx_iot_resp_limits_t         limits;
@@ -63,6 +68,10 @@ struct ngx_iot_redis_link_s {
     ngx_event_t                   flush;
     ngx_queue_t                   written;  /* commands, first to be replied */
     const char                   *leaving;  /* or NULL; when all are replied */
+
+#if (NGX_SSL)
+    ngx_iot_redis_ssl_said_t      said;
+#endif
 };
 
 
@@ -73,6 +82,11 @@ static void ngx_iot_redis_link_set_option(ngx_iot_redis_link_t *link,
     int option, int value, const char *name);
 static void ngx_iot_redis_link_connected(ngx_iot_redis_link_t *link);
 static ngx_err_t ngx_iot_redis_link_connect_error(ngx_connection_t *c);
+#if (NGX_SSL)
+static void ngx_iot_redis_link_secure(ngx_iot_redis_link_t *link);
+static void ngx_iot_redis_link_handshake_handler(ngx_connection_t *c);
+#endif
+static void ngx_iot_redis_link_greet(ngx_iot_redis_link_t *link);
 
 static void ngx_iot_redis_link_read_handler(ngx_event_t *rev);
 static void ngx_iot_redis_link_write_handler(ngx_event_t *wev);
@@ -93,8 +107,11 @@ static ngx_int_t ngx_iot_redis_link_write(ngx_iot_redis_link_t *link);
 
 static void ngx_iot_redis_link_end(ngx_iot_redis_link_t *link, ngx_err_t err,
     const char *reason, ngx_uint_t exiting);
+static void ngx_iot_redis_link_fail(ngx_iot_redis_link_t *link, ngx_err_t err,
+    const char *reason);
 static void ngx_iot_redis_link_close(ngx_iot_redis_link_t *link,
     ngx_iot_redis_break_t *brk);
+static void ngx_iot_redis_link_close_connection(ngx_connection_t *c);
 static u_char *ngx_iot_redis_link_log_handler(ngx_log_t *log, u_char *buf,
     size_t len);
 
@@ -111,6 +128,7 @@ ngx_iot_redis_link_create(ngx_pool_t *pool, const ngx_iot_redis_conf_t *conf,
     }
 
     link->conf = conf;
+    link->server = conf->server;
     link->owner = owner;
     link->data = data;
 
@@ -160,8 +178,13 @@ ngx_iot_redis_link_connect(ngx_iot_redis_link_t *link, ngx_addr_t *addr)
     ngx_connection_t  *c;
 
     link->addr = addr;
+    link->server.len = ngx_min(addr->name.len, sizeof(link->text));
+    link->server.data = link->text;
+    ngx_memcpy(link->text, addr->name.data, link->server.len);
+
     link->state = NGX_IOT_REDIS_LINK_CONNECTING;
     link->greeted = 0;
+    link->denied = 0;
     link->leaving = NULL;
     link->number++;
 
@@ -311,10 +334,16 @@ ngx_iot_redis_link_connected(ngx_iot_redis_link_t *link)
         return;
     }
 
-    link->state = NGX_IOT_REDIS_LINK_GREETING;
-    link->log.action = "greeting redis";
+#if (NGX_SSL)
 
-    ngx_iot_redis_link_send(link);
+    if (link->conf->ssl) {
+        ngx_iot_redis_link_secure(link);
+        return;
+    }
+
+#endif
+
+    ngx_iot_redis_link_greet(link);
 }
 
 
@@ -353,6 +382,77 @@ ngx_iot_redis_link_connect_error(ngx_connection_t *c)
 }
 
 
+#if (NGX_SSL)
+
+
+static void
+ngx_iot_redis_link_secure(ngx_iot_redis_link_t *link)
+{
+    ngx_connection_t  *c;
+
+    c = link->connection;
+
+    link->state = NGX_IOT_REDIS_LINK_HANDSHAKING;
+    link->log.action = "handshaking with redis";
+
+    if (ngx_iot_redis_ssl_open(link->conf, &link->said, c) != NGX_OK) {
+        ngx_iot_redis_link_fail(link, NGX_ENOMEM, "SSL failed");
+        return;
+    }
+
+    if (ngx_ssl_handshake(c) == NGX_AGAIN) {
+        c->ssl->handler = ngx_iot_redis_link_handshake_handler;
+        return;
+    }
+
+    ngx_iot_redis_link_handshake_handler(c);
+}
+
+
+/* nothing leaves before the server has proved who it is */
+static void
+ngx_iot_redis_link_handshake_handler(ngx_connection_t *c)
+{
+    ngx_iot_redis_link_t  *link;
+
+    link = c->data;
+
+    if (c->write->timedout) {
+        ngx_iot_redis_link_break(link, NGX_ETIMEDOUT,
+                                 "SSL handshake timed out");
+        return;
+    }
+
+    if (!c->ssl->handshaked
+        || ngx_iot_redis_ssl_check(link->conf, &link->said, c) != NGX_OK)
+    {
+        ngx_iot_redis_link_fail(link, 0, "SSL handshake failed");
+        return;
+    }
+
+    c->read->handler = ngx_iot_redis_link_read_handler;
+    c->write->handler = ngx_iot_redis_link_write_handler;
+
+    /* bytes that OpenSSL has read already cause no event */
+
+    ngx_post_event(c->read, &ngx_posted_events);
+
+    ngx_iot_redis_link_greet(link);
+}
+
+#endif
+
+
+static void
+ngx_iot_redis_link_greet(ngx_iot_redis_link_t *link)
+{
+    link->state = NGX_IOT_REDIS_LINK_GREETING;
+    link->log.action = "greeting redis";
+
+    ngx_iot_redis_link_send(link);
+}
+
+
 static void
 ngx_iot_redis_link_read_handler(ngx_event_t *rev)
 {
@@ -373,7 +473,9 @@ ngx_iot_redis_link_read_handler(ngx_event_t *rev)
     if (link->state == NGX_IOT_REDIS_LINK_CONNECTING) {
         ngx_iot_redis_link_connected(link);
 
-        if (link->number != number) {
+        if (link->number != number
+            || link->state == NGX_IOT_REDIS_LINK_HANDSHAKING)
+        {
             return;
         }
     }
@@ -529,7 +631,7 @@ ngx_iot_redis_link_recv(ngx_iot_redis_link_t *link)
     }
 
     if (n < 0) {
-        ngx_iot_redis_link_break(link, err, "recv() failed");
+        ngx_iot_redis_link_fail(link, err, "recv() failed");
         return NGX_DONE;
     }
 
@@ -620,13 +722,15 @@ ngx_iot_redis_link_greeting(ngx_iot_redis_link_t *link,
     ngx_iot_resp_reply_t *reply)
 {
     u_char      buf[NGX_IOT_REDIS_REASON_LEN + 1];
+    ngx_int_t   rc;
     ngx_str_t   reason;
 
     reason.data = buf;
 
-    if (ngx_iot_redis_greeting_check(link->conf, link->greeted, reply, &reason)
-        != NGX_OK)
-    {
+    rc = ngx_iot_redis_greeting_check(link->conf, link->greeted, reply,
+                                      &reason);
+    if (rc != NGX_OK) {
+        link->denied = (rc == NGX_ABORT);
         buf[reason.len] = '\0';
         ngx_iot_redis_link_break(link, 0, (char *) buf);
         return NGX_DONE;
@@ -671,7 +775,7 @@ ngx_iot_redis_link_send(ngx_iot_redis_link_t *link)
         err = ngx_socket_errno;
 
         if (rc == NGX_ERROR) {
-            ngx_iot_redis_link_break(link, err, "send() failed");
+            ngx_iot_redis_link_fail(link, err, "send() failed");
             return;
         }
 
@@ -743,6 +847,24 @@ ngx_iot_redis_link_break(ngx_iot_redis_link_t *link, ngx_err_t err,
 }
 
 
+/* of OpenSSL's reason and ours, its own says more */
+static void
+ngx_iot_redis_link_fail(ngx_iot_redis_link_t *link, ngx_err_t err,
+    const char *reason)
+{
+#if (NGX_SSL)
+
+    if (link->conf->ssl && link->said.text[0]) {
+        ngx_iot_redis_link_break(link, 0, link->said.text);
+        return;
+    }
+
+#endif
+
+    ngx_iot_redis_link_break(link, err, reason);
+}
+
+
 /* exiting: the worker needs no link any more; not a failure of the server's */
 static void
 ngx_iot_redis_link_end(ngx_iot_redis_link_t *link, ngx_err_t err,
@@ -758,6 +880,7 @@ ngx_iot_redis_link_end(ngx_iot_redis_link_t *link, ngx_err_t err,
 
     brk.err = err;
     brk.was_up = (link->state == NGX_IOT_REDIS_LINK_UP);
+    brk.denied = link->denied;
     brk.exiting = exiting;
     brk.reason.data = buf;
 
@@ -793,7 +916,7 @@ ngx_iot_redis_link_close(ngx_iot_redis_link_t *link,
 
     if (link->connection) {
         sent = link->connection->sent;
-        ngx_close_connection(link->connection);
+        ngx_iot_redis_link_close_connection(link->connection);
         link->connection = NULL;
     }
 
@@ -822,6 +945,29 @@ ngx_iot_redis_link_close(ngx_iot_redis_link_t *link,
 }
 
 
+static void
+ngx_iot_redis_link_close_connection(ngx_connection_t *c)
+{
+    ngx_pool_t  *pool;
+
+    pool = c->pool;
+
+#if (NGX_SSL)
+
+    if (c->ssl) {
+        (void) ngx_ssl_shutdown(c);
+    }
+
+#endif
+
+    ngx_close_connection(c);
+
+    if (pool) {
+        ngx_destroy_pool(pool);
+    }
+}
+
+
 static u_char *
 ngx_iot_redis_link_log_handler(ngx_log_t *log, u_char *buf, size_t len)
 {
@@ -837,5 +983,5 @@ ngx_iot_redis_link_log_handler(ngx_log_t *log, u_char *buf, size_t len)
     }
 
     return ngx_snprintf(p, len, ", store: \"%V\", server: \"%V\"",
-                        &link->conf->name, &link->addr->name);
+                        &link->conf->name, &link->server);
 }

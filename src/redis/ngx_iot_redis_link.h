@@ -35,6 +35,7 @@ typedef struct {
     ngx_err_t              err;
 
     ngx_uint_t             was_up;
+    ngx_uint_t             denied;      /* the next one will be, too */
     ngx_uint_t             exiting;     /* closed since the worker exits */
 } ngx_iot_redis_break_t;
 
@@ -70,7 +71,8 @@ void ngx_iot_redis_link_destroy(ngx_iot_redis_link_t *link);
 
 /*
  * Starts to connect; legal when it is not connected.  up() or down() follows,
- * the latter possibly from inside this call.
+ * the latter possibly from inside this call.  The address is the caller's, and
+ * is not read any more after down().
  */
 void ngx_iot_redis_link_connect(ngx_iot_redis_link_t *link, ngx_addr_t *addr);
 

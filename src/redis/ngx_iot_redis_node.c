@@ -11,11 +11,19 @@
 
 #include "ngx_iot_redis_client.h"
 #include "ngx_iot_redis_link.h"
+#include "ngx_iot_redis_names.h"
 #include "ngx_iot_redis_node.h"
 
 
 #define NGX_IOT_REDIS_BACKOFF_MIN  50
 #define NGX_IOT_REDIS_BACKOFF_MAX  5000
+
+/* when the server denies what it was asked for */
+#define NGX_IOT_REDIS_DENIED_MIN   5000
+#define NGX_IOT_REDIS_DENIED_MAX   30000
+
+/* addresses whose failures are told apart */
+#define NGX_IOT_REDIS_NODE_LOGGED  16
 
 /* a link that broke sooner does not count as success */
 #define NGX_IOT_REDIS_HEALTHY      1000
@@ -39,9 +47,8 @@ struct ngx_iot_redis_node_s {
     ngx_iot_redis_t             *client;
     ngx_iot_redis_link_t        *link;
 
-    ngx_addr_t                  *addrs;
-    ngx_uint_t                   naddrs;
-    ngx_uint_t                   current;
+    ngx_iot_redis_names_t        names;
+    ngx_uint_t                   current;   /* of its addresses */
     ngx_uint_t                   tried;     /* in this attempt */
 
     ngx_iot_redis_node_state_e   state;
@@ -52,11 +59,13 @@ struct ngx_iot_redis_node_s {
     ngx_msec_t                   since;     /* when the link came up */
 
     /* for each address what was logged last, 0: nothing */
-    uint32_t                    *logged;
+    uint32_t                     logged[NGX_IOT_REDIS_NODE_LOGGED];
+    const char                  *nameless;  /* the same for the name */
     ngx_uint_t                   failed;    /* something was */
 };
 
 
+static void ngx_iot_redis_node_named(void *data, const char *failed);
 static void ngx_iot_redis_node_connect(ngx_iot_redis_node_t *node);
 static void ngx_iot_redis_node_retry_handler(ngx_event_t *ev);
 
@@ -72,6 +81,10 @@ static void ngx_iot_redis_node_take_unsent(ngx_iot_redis_node_t *node,
     ngx_queue_t *unsent);
 static void ngx_iot_redis_node_failed(ngx_iot_redis_node_t *node,
     ngx_iot_redis_break_t *brk);
+static void ngx_iot_redis_node_give_up(ngx_iot_redis_node_t *node,
+    ngx_uint_t denied);
+static ngx_msec_t ngx_iot_redis_node_pause(ngx_iot_redis_node_t *node,
+    ngx_uint_t denied);
 static void ngx_iot_redis_node_fail_waiting(ngx_iot_redis_node_t *node);
 static void ngx_iot_redis_node_log_break(ngx_iot_redis_node_t *node,
     ngx_iot_redis_break_t *brk, ngx_uint_t lost);
@@ -97,15 +110,8 @@ ngx_iot_redis_node_create(ngx_iot_redis_t *client, ngx_pool_t *pool,
     }
 
     node->client = client;
-    node->addrs = conf->addrs;
-    node->naddrs = conf->naddrs;
 
     ngx_queue_init(&node->waiting);
-
-    node->logged = ngx_pcalloc(pool, conf->naddrs * sizeof(uint32_t));
-    if (node->logged == NULL) {
-        return NULL;
-    }
 
     node->link = ngx_iot_redis_link_create(pool, conf,
                                            &ngx_iot_redis_node_owner, node,
@@ -113,6 +119,9 @@ ngx_iot_redis_node_create(ngx_iot_redis_t *client, ngx_pool_t *pool,
     if (node->link == NULL) {
         return NULL;
     }
+
+    ngx_iot_redis_names_init(&node->names, conf, ngx_iot_redis_node_named,
+                             node, ngx_iot_redis_link_log(node->link));
 
     node->retry.handler = ngx_iot_redis_node_retry_handler;
     node->retry.data = node;
@@ -130,6 +139,7 @@ ngx_iot_redis_node_destroy(ngx_iot_redis_node_t *node)
         ngx_del_timer(&node->retry);
     }
 
+    ngx_iot_redis_names_destroy(&node->names);
     ngx_iot_redis_link_destroy(node->link);
 }
 
@@ -147,7 +157,7 @@ ngx_iot_redis_node_start(ngx_iot_redis_node_t *node)
     node->state = NGX_IOT_REDIS_NODE_CONNECTING;
     node->tried = 0;
 
-    ngx_iot_redis_node_connect(node);
+    ngx_iot_redis_names_update(&node->names);
 }
 
 
@@ -198,10 +208,35 @@ ngx_iot_redis_node_leave(ngx_iot_redis_node_t *node, const char *reason)
 }
 
 
+/* the addresses are known as well as they can be */
+static void
+ngx_iot_redis_node_named(void *data, const char *failed)
+{
+    ngx_iot_redis_node_t  *node = data;
+
+    if (failed && failed != node->nameless) {
+        node->failed = 1;
+        ngx_log_error(NGX_LOG_ERR, ngx_iot_redis_node_log(node), 0,
+                      "the name of redis could not be resolved (%s)", failed);
+    }
+
+    node->nameless = failed;
+
+    if (node->names.naddrs == 0) {
+        ngx_iot_redis_node_give_up(node, 0);
+        return;
+    }
+
+    node->current %= node->names.naddrs;
+
+    ngx_iot_redis_node_connect(node);
+}
+
+
 static void
 ngx_iot_redis_node_connect(ngx_iot_redis_node_t *node)
 {
-    ngx_iot_redis_link_connect(node->link, &node->addrs[node->current]);
+    ngx_iot_redis_link_connect(node->link, &node->names.addrs[node->current]);
 }
 
 
@@ -219,7 +254,7 @@ ngx_iot_redis_node_retry_handler(ngx_event_t *ev)
 
     node->tried = 0;
 
-    ngx_iot_redis_node_connect(node);
+    ngx_iot_redis_names_update(&node->names);
 }
 
 
@@ -235,7 +270,7 @@ ngx_iot_redis_node_link_up(void *data)
     ngx_log_error(level, ngx_iot_redis_node_log(node), 0,
                   "redis is available%s", node->failed ? " again" : "");
 
-    ngx_memzero(node->logged, node->naddrs * sizeof(uint32_t));
+    ngx_memzero(node->logged, sizeof(node->logged));
 
     node->failed = 0;
     node->since = ngx_current_msec;
@@ -363,29 +398,44 @@ static void
 ngx_iot_redis_node_failed(ngx_iot_redis_node_t *node,
     ngx_iot_redis_break_t *brk)
 {
-    ngx_msec_t  pause;
-
-    node->current = (node->current + 1) % node->naddrs;
+    node->current = (node->current + 1) % node->names.naddrs;
     node->tried++;
 
-    if (!brk->was_up && node->tried < node->naddrs) {
+    if (!brk->was_up && node->tried < node->names.naddrs) {
         ngx_iot_redis_node_connect(node);
         return;
     }
 
+    ngx_iot_redis_node_give_up(node, brk->denied);
+}
+
+
+/* for now */
+static void
+ngx_iot_redis_node_give_up(ngx_iot_redis_node_t *node, ngx_uint_t denied)
+{
     node->state = NGX_IOT_REDIS_NODE_DOWN;
 
     ngx_iot_redis_node_fail_waiting(node);
 
-    node->backoff = node->backoff ? node->backoff * 2
-                                  : NGX_IOT_REDIS_BACKOFF_MIN;
-    node->backoff = ngx_min(node->backoff, NGX_IOT_REDIS_BACKOFF_MAX);
+    ngx_add_timer(&node->retry, ngx_iot_redis_node_pause(node, denied));
+}
 
-    /* full jitter: all workers of all gateways have failed together */
 
-    pause = 1 + ngx_random() % node->backoff;
+/* with jitter: all workers of all gateways have failed together */
+static ngx_msec_t
+ngx_iot_redis_node_pause(ngx_iot_redis_node_t *node, ngx_uint_t denied)
+{
+    ngx_msec_t  min, max, first;
 
-    ngx_add_timer(&node->retry, pause);
+    min = denied ? NGX_IOT_REDIS_DENIED_MIN : 1;
+    max = denied ? NGX_IOT_REDIS_DENIED_MAX : NGX_IOT_REDIS_BACKOFF_MAX;
+    first = denied ? NGX_IOT_REDIS_DENIED_MIN * 2 : NGX_IOT_REDIS_BACKOFF_MIN;
+
+    node->backoff = ngx_max(node->backoff * 2, first);
+    node->backoff = ngx_min(node->backoff, max);
+
+    return min + ngx_random() % (node->backoff - min + 1);
 }
 
 
@@ -411,7 +461,7 @@ static void
 ngx_iot_redis_node_log_break(ngx_iot_redis_node_t *node,
     ngx_iot_redis_break_t *brk, ngx_uint_t lost)
 {
-    uint32_t  hash;
+    uint32_t  hash, *logged;
 
     hash = ngx_crc32_short(brk->reason.data, brk->reason.len)
            ^ (uint32_t) brk->err;
@@ -419,11 +469,13 @@ ngx_iot_redis_node_log_break(ngx_iot_redis_node_t *node,
     /* 0 is taken */
     hash |= 1;
 
-    if (node->logged[node->current] == hash) {
+    logged = &node->logged[node->current % NGX_IOT_REDIS_NODE_LOGGED];
+
+    if (*logged == hash) {
         return;
     }
 
-    node->logged[node->current] = hash;
+    *logged = hash;
     node->failed = 1;
 
     if (brk->was_up) {

@@ -22,6 +22,7 @@ struct ngx_iot_redis_block_s {
     ngx_chain_t             link;
     ngx_buf_t               buf;
     ngx_iot_redis_block_t  *next;           /* when free */
+    ngx_uint_t              concealed;
 };
 
 
@@ -71,6 +72,13 @@ ngx_iot_redis_output_add(ngx_iot_redis_output_t *output,
 }
 
 
+void
+ngx_iot_redis_output_conceal(ngx_iot_redis_output_t *output)
+{
+    output->last->concealed = 1;
+}
+
+
 /* a block with room for size more bytes, at the end of the chain */
 static ngx_iot_redis_block_t *
 ngx_iot_redis_output_block(ngx_iot_redis_output_t *output, size_t size)
@@ -105,6 +113,7 @@ ngx_iot_redis_output_block(ngx_iot_redis_output_t *output, size_t size)
     b->pos = b->start;
     b->last = b->start;
 
+    block->concealed = 0;
     block->link.buf = b;
     block->link.next = NULL;
 
@@ -180,6 +189,10 @@ ngx_iot_redis_output_release(ngx_iot_redis_output_t *output, ngx_chain_t *end)
         b = &block->buf;
 
         output->chain = output->chain->next;
+
+        if (block->concealed) {
+            ngx_explicit_memzero(b->start, b->last - b->start);
+        }
 
         if (b->end - b->start == NGX_IOT_REDIS_BLOCK_SIZE
             && output->nfree < NGX_IOT_REDIS_BLOCK_KEEP)

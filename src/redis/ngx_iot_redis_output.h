@@ -45,6 +45,9 @@ void ngx_iot_redis_output_init(ngx_iot_redis_output_t *output,
 ngx_int_t ngx_iot_redis_output_add(ngx_iot_redis_output_t *output,
     const ngx_iot_resp_request_t *req, ngx_uint_t with_source);
 
+/* what was appended last is wiped from memory as soon as it was sent */
+void ngx_iot_redis_output_conceal(ngx_iot_redis_output_t *output);
+
 /*
  * Sends what the socket takes now.  NGX_OK: all of it; NGX_AGAIN: c->write
  * has to become ready first; NGX_ERROR: the connection is broken.

@@ -1,7 +1,7 @@
 # Copyright (C) ngx_http_iot_module authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-# Processes for t/redis_client.t: nginx, Redis, and servers that only look
+# Processes for t/redis_*.t: nginx, Redis, and servers that only look
 # like Redis. All of them are children of the test, have their files in one
 # temporary directory, listen on ports that were free, and are gone with it.
 
@@ -18,6 +18,7 @@ use IO::Select;
 use IO::Socket::INET;
 use IO::Socket::IP;
 use POSIX qw(WNOHANG);
+use Socket ();
 use Time::HiRes qw(sleep time);
 
 our @EXPORT = qw(lab_dir free_port wait_for slurp http_start http_send
@@ -201,6 +202,17 @@ sub new {
     return $self;
 }
 
+# a port for TLS beside the one that commands of the test use
+sub tls {
+    my ($self, $cert, @options) = @_;
+
+    $self->{tls_port} = RedisLab::free_port();
+    push @{$self->{options}}, '--tls-port', $self->{tls_port},
+        '--tls-cert-file', "$cert.pem", '--tls-key-file', "$cert.key",
+        '--tls-auth-clients', 'no', @options;
+    return $self;
+}
+
 sub start {
     my ($self, @options) = @_;
     my $host = $self->{host};
@@ -224,16 +236,27 @@ sub stop {
         if $self->{pid};
 }
 
-# one command on a connection of its own; undef: none was answered
+# one command on a connection of its own, with the password $self->{password}
+# if there is one; undef: none was answered
 sub command {
     my ($self, @argv) = @_;
     my $socket = IO::Socket::IP->new(PeerHost => $self->{host},
         PeerPort => $self->{port}) or return undef;
 
+    if (defined $self->{password}) {
+        write_command($socket, 'AUTH', $self->{password});
+        read_reply($socket);
+    }
+
+    write_command($socket, @argv);
+    return read_reply($socket);
+}
+
+sub write_command {
+    my ($socket, @argv) = @_;
     $socket->print('*' . @argv . "\r\n",
         map { '$' . length($_) . "\r\n$_\r\n" } @argv);
     $socket->flush;
-    return read_reply($socket);
 }
 
 sub read_reply {
@@ -361,6 +384,63 @@ sub say_all {
         die "gone\n" if !defined $n;
         substr $text, 0, $n, '';
     }
+}
+
+
+# A name server: all names stand for the addresses that it was told last;
+# for none of them with '', and with undef it says nothing.
+
+package RedisLab::Dns;
+
+use IO::Socket::INET;
+
+sub new {
+    my ($class, @addresses) = @_;
+    my $self = bless { port => RedisLab::free_port() }, $class;
+
+    my $socket = IO::Socket::INET->new(Proto => 'udp',
+        LocalAddr => "127.0.0.1:$self->{port}") or die "dns: $!";
+
+    $self->{file} = RedisLab::lab_dir() . "/dns$self->{port}";
+    $self->says(@addresses);
+
+    $self->{pid} = RedisLab::spawn("$self->{file}.log", sub {
+        $| = 1;
+
+        while (my $peer = $socket->recv(my $query, 512)) {
+            print "query\n";
+            my $told = RedisLab::slurp($self->{file});
+            next if $told eq 'nothing';
+            $socket->send(reply($query, split ' ', $told), 0, $peer);
+        }
+    });
+
+    return $self;
+}
+
+sub says {
+    my ($self, @addresses) = @_;
+    open my $fh, '>', "$self->{file}.new" or die "dns: $!";
+    print $fh defined $addresses[0] ? "@addresses" : 'nothing';
+    close $fh;
+    rename "$self->{file}.new", $self->{file};
+}
+
+sub queries {
+    my ($self) = @_;
+    return scalar(() = RedisLab::slurp("$self->{file}.log") =~ /query/g);
+}
+
+# of IPv4 addresses; the question is repeated, answers name it by its place
+sub reply {
+    my ($query, @addresses) = @_;
+    my ($question) = substr($query, 12) =~ /^([^\0]*\0.{4})/s;
+
+    return substr($query, 0, 2)
+        . pack('n5', @addresses ? 0x8180 : 0x8183, 1, scalar @addresses, 0, 0)
+        . $question
+        . join '', map { pack 'n3Nn/a', 0xc00c, 1, 1, 0,
+            Socket::inet_aton($_) } @addresses;
 }
 
 

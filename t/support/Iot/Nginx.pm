@@ -186,7 +186,9 @@ sub workers {
 
     my $children = slurp("/proc/$self->{pid}/task/$self->{pid}/children");
 
-    return grep { slurp("/proc/$_/cmdline") =~ /^nginx: worker process/ }
+    # valgrind's processes keep its name; a master has no other children
+
+    return grep { slurp("/proc/$_/cmdline") =~ /^nginx: worker|valgrind/ }
            split ' ', $children;
 }
 

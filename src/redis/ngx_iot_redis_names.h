@@ -1,0 +1,59 @@
+
+/*
+ * Copyright (C) ngx_http_iot_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+
+#ifndef _NGX_IOT_REDIS_NAMES_H_INCLUDED_
+#define _NGX_IOT_REDIS_NAMES_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_event.h>
+
+#include "ngx_iot_redis_conf.h"
+
+
+/*
+ * The addresses of a server: those that were found with the configuration,
+ * and, where it has a resolver, whatever the name stands for now.
+ */
+
+typedef struct ngx_iot_redis_names_s  ngx_iot_redis_names_t;
+
+/* failed: why nothing new was found, fit for a log, or NULL */
+typedef void (*ngx_iot_redis_names_pt)(void *data, const char *failed);
+
+
+struct ngx_iot_redis_names_s {
+    const ngx_iot_redis_conf_t  *conf;
+    ngx_iot_redis_names_pt       done;
+    void                        *data;
+    ngx_log_t                   *log;
+
+    /* of the configuration, or of the pool */
+    ngx_addr_t                  *addrs;
+    ngx_uint_t                   naddrs;
+    ngx_pool_t                  *pool;
+
+    ngx_resolver_ctx_t          *ctx;       /* while it is asked */
+};
+
+
+void ngx_iot_redis_names_init(ngx_iot_redis_names_t *names,
+    const ngx_iot_redis_conf_t *conf, ngx_iot_redis_names_pt done, void *data,
+    ngx_log_t *log);
+
+/*
+ * Looks the name up, if that is wanted, and calls done, possibly from inside.
+ * The addresses may be others then; after a failure they are the old ones.
+ */
+void ngx_iot_redis_names_update(ngx_iot_redis_names_t *names);
+
+/* done is not called any more */
+void ngx_iot_redis_names_destroy(ngx_iot_redis_names_t *names);
+
+
+#endif /* _NGX_IOT_REDIS_NAMES_H_INCLUDED_ */

@@ -1,0 +1,137 @@
+# Copyright (C) ngx_http_iot_module authors
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# The ACL line of README.md suffices: each of the store's commands, with the
+# scripts known to Redis and sent whole, as a user who has no other right.
+
+use FindBin;
+use lib "$FindBin::Bin/support";
+
+use Test::Nginx::Socket;
+use Iot;
+
+use Digest::SHA qw(sha1_hex);
+use File::Temp;
+
+plan tests => repeat_each() * 24;
+
+
+# what README.md says, with a password of our own
+
+sub rights {
+    open my $in, '<', "$FindBin::Bin/../README.md" or die "README.md: $!";
+    my ($line) = grep { /^user iot / } <$in>;
+
+    return split ' ', $line =~ s/^user iot //r =~ s/>\S+/>secret/r;
+}
+
+our $password = File::Temp->new;
+print $password "secret\n";
+$password->flush;
+
+add_block_preprocessor(sub {
+    my ($block) = @_;
+
+    my $prefix = $block->prefix // '';
+    my @rights = map { s/^~/~$prefix/r } rights();
+
+    redis('ACL', 'SETUSER', 'iot', 'reset', @rights);
+    redis('SCRIPT', 'FLUSH');
+
+    $block->set_value(http_config => http_config() =~
+        s/(?=server )/username iot; password_file $password; /r
+        =~ s/(?=server )/$prefix eq '' ? '' : "key_prefix $prefix; "/er);
+});
+
+gateway(registries => ['fleet']);
+redis_start();
+
+our $pem = certificate();
+our $path = '/iot-devices/v1/registries/fleet/certificates';
+our $named = "$path/" . sha1_hex(der($pem));
+
+# more operations than are kept, so that a later add has some to remove
+
+sub expired_operations {
+    my @members = map { sprintf '7e%018d', $_ } 1 .. 3;
+
+    return [ map { [ 'ZADD', '{7e}:y:fleet', 0, $_ ] } @members ];
+}
+
+no_long_string();
+log_level('info');
+run_tests();
+
+__DATA__
+
+=== TEST 1: a certificate is added, and old operations are forgotten
+--- before eval: main::expired_operations()
+--- request eval: main::add_certificate('fleet', $main::pem)
+--- response_body
+added to fleet
+--- after
+ZCARD {7e}:y:fleet
+--- says
+1
+--- no_error_log
+[error]
+
+
+
+=== TEST 2: it is not added twice
+--- request eval
+[ map { main::add_certificate('fleet', $main::pem) } 1, 2 ]
+--- response_body_filters
+--- error_code eval: [ 200, 409 ]
+--- no_error_log
+[error]
+
+
+
+=== TEST 3: an operation is looked for
+--- request
+GET /operations/7e000000000000000000
+--- error_code: 404
+--- response_body
+5 OPERATION_NOT_FOUND
+resource yandex.cloud.operation.Operation 7e000000000000000000
+--- no_error_log
+[error]
+
+
+
+=== TEST 4: with a prefix
+--- prefix: iot:
+--- before
+HSET iot:{7e}:r:fleet v 1 s 2
+--- request eval: main::add_certificate('fleet', $main::pem)
+--- response_body
+added to fleet
+--- no_error_log
+[error]
+
+
+
+=== TEST 5: what else may be sent, and what may not
+--- request
+GET /up
+--- after eval
+[ map { [ 'ACL', 'DRYRUN', 'iot', @$_ ] }
+    [ 'PING' ], [ 'SELECT', 1 ], [ 'EVAL', 'return 1', 0 ],
+    [ 'SET', 'x', 1 ], [ 'KEYS', '*' ], [ 'FLUSHALL' ] ]
+--- says eval
+join '', map { "$_\n" } 'OK', 'OK', 'OK',
+    "This user has no permissions to access the 'x' key",
+    map { "This user has no permissions to run the '$_' command" }
+        'keys', 'flushall'
+
+
+
+=== TEST 6: a certificate is listed, read, and deleted by its SHA-1
+--- request eval
+[ main::add_certificate('fleet', $main::pem),
+  "GET $main::path", "GET $main::named", "DELETE $main::named" ]
+--- response_body_filters
+--- error_code eval: [ 200, 200, 200, 200 ]
+--- no_error_log
+[error]
