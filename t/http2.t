@@ -70,7 +70,7 @@ my $nginx = Iot::Nginx->start(
     server {
         listen 127.0.0.1:$plain http2;
         client_body_buffer_size 4k;
-        iot_certificate_max_size 1m;
+        iot_certificate_max_size 128k;
         client_max_body_size 2m;
         $locations
     }
@@ -80,7 +80,7 @@ my $nginx = Iot::Nginx->start(
         ssl_certificate $dir/server.pem;
         ssl_certificate_key $dir/server.key;
         client_body_buffer_size 4k;
-        iot_certificate_max_size 1m;
+        iot_certificate_max_size 128k;
         client_max_body_size 2m;
         $locations
     }
@@ -164,7 +164,7 @@ sub large_bodies {
     my $name = $protocol->{name};
 
     # text around the block is kept, byte for byte: many DATA frames, a file
-    for my $size (5_000, 100_000, 900_000) {
+    for my $size (5_000, 60_000, 125_000) {
         my $text = 'a line of text around' . "\n" x 3;
         my $pem = $text x ($size / length $text)
             . certificate(name => ++$number);
