@@ -15,7 +15,7 @@ use Iot;
 use POSIX ();
 use Time::HiRes ();
 
-plan tests => 308;
+plan tests => 312;
 
 log_level('info');
 no_long_string();
@@ -975,3 +975,16 @@ resource yandex.cloud.iot.devices.v1.RegistryCertificate $::name{sha256}
 metadata registry another
 END
  "added to plant-7\n", "3 INVALID_JSON\nfield body\n"]
+
+
+
+=== TEST 53: conditional headers do not turn what was done into 304 or 412
+--- request eval
+[::add_certificate('fleet', $::pem), ::add_certificate('fleet', $::other)]
+--- more_headers eval
+["Authorization: Bearer alice\nIf-None-Match: *",
+ "Authorization: Bearer alice\nIf-Match: \"x\""]
+--- error_code eval
+[200, 200]
+--- response_body eval
+["added to fleet\n", "added to fleet\n"]

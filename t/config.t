@@ -15,7 +15,7 @@ use Test::Nginx::Socket;
 use Iot;
 use JSON::PP;
 
-plan tests => 227;
+plan tests => 229;
 
 no_root_location();
 
@@ -530,7 +530,7 @@ invalid number of arguments in "iot_registries" directive
 --- settings: iot_operation_retention 0;
 --- must_die
 --- error_log
-"iot_operation_retention" must be at least 1s
+"iot_operation_retention" must be at least 1s and at most 100y
 
 
 
@@ -599,6 +599,14 @@ iot_certificate_min_rsa_bits 3072;
 --- must_die
 --- error_log
 "iot_certificate_min_rsa_bits" directive is duplicate
+
+
+
+=== operations for more than a lifetime
+--- settings: iot_operation_retention 101y;
+--- must_die
+--- error_log
+"iot_operation_retention" must be at least 1s and at most 100y
 
 
 

@@ -20,7 +20,7 @@ use Compress::Zlib ();
 use IO::Socket::INET;
 use Iot;
 
-plan tests => 260;
+plan tests => 265;
 
 no_root_location();
 
@@ -830,3 +830,27 @@ Authorization: none
 --- error_code: 403
 --- access_log eval
 qr/^403 ([0-9a-f]{32}) \1$/
+
+
+
+=== a refusal whose body is broken as well stays the refusal
+--- config eval: $::Gateway
+--- raw_request eval
+"POST $::Add HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n"
+--- error_code: 401
+--- response_body_like: "code":16,.*CALLER_REQUIRED
+
+
+
+=== what the rewrite phase refused is in the log with its method and registry
+--- http_config eval
+::http_config('log_format iot "$iot_method $iot_registry_id $iot_code";')
+--- config eval
+"access_log logs/access.log iot;" . ::with('if ($http_x_bad) { return 403; }')
+--- request eval: "POST $::Add"
+--- more_headers
+X-Bad: 1
+--- error_code: 403
+--- response_body_like: ACCESS_DENIED
+--- access_log eval
+qr/^RegistryService.AddCertificate \S+ PERMISSION_DENIED/

@@ -42,6 +42,7 @@ typedef struct ngx_iot_method_s  ngx_iot_method_t;
 
 #define NGX_IOT_REGISTRY_SERVICE   0x01
 #define NGX_IOT_OPERATION_SERVICE  0x02
+#define NGX_IOT_ALL_SERVICES       0x03
 
 
 /* HTTP verbs of the routes */

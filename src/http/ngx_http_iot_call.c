@@ -56,6 +56,10 @@ ngx_http_iot_call_step(ngx_http_request_t *r, ngx_http_iot_ctx_t *ctx,
 
     if (rc == NGX_AGAIN) {
         rc = ngx_http_iot_call_submit(r, ctx);
+
+    } else if ((rc == NGX_OK || rc == NGX_BUSY) && !ctx->authorized) {
+        /* a record without its registry: nobody was asked */
+        rc = NGX_ERROR;
     }
 
     if (ctx->parts && (rc == NGX_DECLINED || rc == NGX_ERROR)) {
@@ -97,7 +101,15 @@ ngx_http_iot_call_submit(ngx_http_request_t *r, ngx_http_iot_ctx_t *ctx)
 
     if (ctx->command) {
         ctx->sent = ngx_current_msec;
-        return ngx_http_iot_call_wait(r);
+
+        if (ngx_http_iot_call_wait(r) == NGX_DONE) {
+            return NGX_DONE;
+        }
+
+        ngx_iot_redis_cancel(ctx->command);
+        ctx->command = NULL;
+
+        return NGX_ERROR;
     }
 
     if (busy) {
@@ -119,8 +131,15 @@ ngx_http_iot_call_wait(ngx_http_request_t *r)
 
     rev = r->connection->read;
 
-    r->read_event_handler = ngx_http_test_reading;
     r->write_event_handler = ngx_http_request_empty_handler;
+
+    /* a body that is being discarded is read by its own handler */
+
+    if (r->discard_body) {
+        return NGX_DONE;
+    }
+
+    r->read_event_handler = ngx_http_test_reading;
 
     if (rev->ready) {
         ngx_post_event(rev, &ngx_posted_events);

@@ -221,7 +221,8 @@ ngx_http_iot_concerned(ngx_http_request_t *r)
 static ngx_uint_t
 ngx_http_iot_raised(ngx_http_request_t *r, ngx_http_iot_ctx_t *ctx)
 {
-    return r->err_status >= NGX_HTTP_BAD_REQUEST && !ctx->answered;
+    return r->err_status >= NGX_HTTP_BAD_REQUEST
+           && (!ctx->answered || r->filter_finalize);
 }
 
 

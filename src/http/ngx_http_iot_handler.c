@@ -43,6 +43,10 @@ ngx_http_iot_handler(ngx_http_request_t *r)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
+    /* an answer is not a document: If-None-Match and the like mean nothing */
+
+    r->disable_not_modified = 1;
+
     rc = ngx_http_iot_admit(r, ctx);
 
     if (rc == NGX_DECLINED) {
@@ -419,6 +423,13 @@ ngx_http_iot_preaccess_handler(ngx_http_request_t *r)
 
     (void) ngx_http_iot_route(r, ilcf->services, &ctx->route);
 
+    /* after an internal redirect: what the variables told of another path */
+
+    ngx_str_null(&ctx->call.caller);
+    ngx_str_null(&ctx->call.registry_id);
+    ngx_str_null(&ctx->call.operation_id);
+    ngx_str_null(&ctx->call.fingerprint);
+
     return NGX_DECLINED;
 }
 
@@ -466,6 +477,10 @@ ngx_http_iot_ctx_create(ngx_http_request_t *r)
         }
 
         ctx->request = r;
+
+        /* for the log of what is refused before the gateway is asked */
+
+        (void) ngx_http_iot_route(r, NGX_IOT_ALL_SERVICES, &ctx->route);
 
         if (r == r->main) {
             cln = ngx_pool_cleanup_add(r->pool, 0);

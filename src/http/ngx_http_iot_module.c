@@ -11,6 +11,9 @@
 
 #define NGX_HTTP_IOT_ACCEPT_NONE  0x0010
 
+/* in seconds; Redis refuses a time that does not fit its own */
+#define NGX_HTTP_IOT_RETENTION_MAX  ((time_t) 100 * 365 * 24 * 60 * 60)
+
 /* so many certificates at once are less than the store's client takes */
 #define NGX_HTTP_IOT_MAX_SIZE     (128 * 1024)
 
@@ -313,9 +316,10 @@ ngx_http_iot_inherit_service(ngx_conf_t *cf, ngx_http_iot_loc_conf_t *prev,
 static char *
 ngx_http_iot_check_settings(ngx_conf_t *cf, ngx_http_iot_loc_conf_t *conf)
 {
-    if (conf->retention <= 0) {
+    if (conf->retention <= 0 || conf->retention > NGX_HTTP_IOT_RETENTION_MAX) {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                      "\"iot_operation_retention\" must be at least 1s");
+                      "\"iot_operation_retention\" must be at least 1s and at "
+                      "most 100y");
         return NGX_CONF_ERROR;
     }
 

@@ -119,16 +119,27 @@ ngx_http_iot_parts_output(ngx_http_request_t *r, ngx_http_iot_ctx_t *ctx,
     ngx_int_t     rc;
     ngx_buf_t    *b;
     ngx_str_t     json;
+    ngx_uint_t    held;
+    ngx_pool_t   *pool;
     ngx_chain_t   out;
 
-    if (ngx_iot_json_out_render(ctx->call.pool, ctx->call.method->write,
-                                &ctx->call, &json)
+    /* behind another subrequest's output all of it waits, and must stay */
+
+    held = (r != r->connection->data || r->postponed);
+    pool = held ? r->pool : ctx->call.pool;
+
+    if (ngx_iot_json_out_render(pool, ctx->call.method->write, &ctx->call,
+                                &json)
         != NGX_OK)
     {
         return NGX_ERROR;
     }
 
-    b = &ctx->bufs[ctx->odd];
+    b = held ? ngx_palloc(pool, sizeof(ngx_buf_t)) : &ctx->bufs[ctx->odd];
+    if (b == NULL) {
+        return NGX_ERROR;
+    }
+
     ctx->odd ^= 1;
 
     ngx_memzero(b, sizeof(ngx_buf_t));
@@ -203,7 +214,10 @@ ngx_http_iot_parts_wait(ngx_http_request_t *r)
     wev = r->connection->write;
     clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
 
-    r->read_event_handler = ngx_http_test_reading;
+    if (!r->discard_body) {
+        r->read_event_handler = ngx_http_test_reading;
+    }
+
     r->write_event_handler = ngx_http_iot_parts_handler;
 
     if (!wev->delayed) {

@@ -49,7 +49,6 @@ ngx_http_iot_send_answer(ngx_http_request_t *r, ngx_http_iot_ctx_t *ctx)
 ngx_int_t
 ngx_http_iot_send_error(ngx_http_request_t *r, ngx_http_iot_ctx_t *ctx)
 {
-    ngx_int_t         rc;
     ngx_str_t         json;
     ngx_uint_t        status;
     ngx_iot_error_t  *err;
@@ -57,18 +56,14 @@ ngx_http_iot_send_error(ngx_http_request_t *r, ngx_http_iot_ctx_t *ctx)
     err = &ctx->call.error;
     status = ngx_http_iot_error_status(err);
 
-    ctx->answered = 1;
-    ctx->code = ngx_iot_error_code(err);
-
     /* who waits for 100 Continue is not invited to send what is refused */
 
     r->expect_tested = 1;
 
     /* what is not read now would be taken for the next request */
 
-    rc = ngx_http_discard_request_body(r);
-    if (rc != NGX_OK) {
-        return rc;
+    if (ngx_http_discard_request_body(r) != NGX_OK) {
+        r->keepalive = 0;
     }
 
     if (ngx_http_iot_error_headers(r, err) != NGX_OK
@@ -76,6 +71,9 @@ ngx_http_iot_send_error(ngx_http_request_t *r, ngx_http_iot_ctx_t *ctx)
     {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
+
+    ctx->answered = 1;
+    ctx->code = ngx_iot_error_code(err);
 
     if (ngx_http_iot_error_page(r, status)) {
         return status;

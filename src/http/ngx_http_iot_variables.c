@@ -246,9 +246,7 @@ ngx_http_iot_variable_route(ngx_http_request_t *r, ngx_iot_route_t *route)
         return;
     }
 
-    (void) ngx_http_iot_route(r->main,
-                          NGX_IOT_REGISTRY_SERVICE|NGX_IOT_OPERATION_SERVICE,
-                          route);
+    (void) ngx_http_iot_route(r->main, NGX_IOT_ALL_SERVICES, route);
 }
 
 

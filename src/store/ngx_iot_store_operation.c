@@ -83,6 +83,7 @@ ngx_iot_store_operation(const ngx_iot_store_t *store,
     if (ngx_iot_store_parse_number(elts[1], &kind) != NGX_OK
         || !ngx_iot_operation_kind_known((ngx_uint_t) kind)
         || elts[2]->type != NGX_IOT_RESP_STRING
+        || elts[2]->str.len == 0
         || elts[3]->type != NGX_IOT_RESP_STRING
         || elts[3]->str.len != NGX_IOT_SHA256_LEN
         || elts[4]->type != NGX_IOT_RESP_STRING
