@@ -8,15 +8,24 @@
 #include "ngx_http_iot_module.h"
 
 
+#define NGX_HTTP_IOT_REGISTRY_ID   0
+#define NGX_HTTP_IOT_OPERATION_ID  1
+#define NGX_HTTP_IOT_FINGERPRINT   2
+
+
+/* where a name stands in ngx_iot_call_t and in ngx_iot_route_t */
+
+typedef struct {
+    size_t   call;
+    size_t   route;
+} ngx_http_iot_name_place_t;
+
+
 static ngx_int_t ngx_http_iot_caller_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_iot_method_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
-static ngx_int_t ngx_http_iot_registry_id_variable(ngx_http_request_t *r,
-    ngx_http_variable_value_t *v, uintptr_t data);
-static ngx_int_t ngx_http_iot_fingerprint_variable(ngx_http_request_t *r,
-    ngx_http_variable_value_t *v, uintptr_t data);
-static ngx_int_t ngx_http_iot_operation_id_variable(ngx_http_request_t *r,
+static ngx_int_t ngx_http_iot_name_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_iot_code_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
@@ -26,6 +35,19 @@ static void ngx_http_iot_variable_route(ngx_http_request_t *r,
     ngx_iot_route_t *route);
 static ngx_int_t ngx_http_iot_variable_set(ngx_http_variable_value_t *v,
     const ngx_str_t *value);
+
+
+static const ngx_http_iot_name_place_t  ngx_http_iot_name_places[] = {
+
+    { offsetof(ngx_iot_call_t, registry_id),
+      offsetof(ngx_iot_route_t, registry_id) },
+
+    { offsetof(ngx_iot_call_t, operation_id),
+      offsetof(ngx_iot_route_t, operation_id) },
+
+    { offsetof(ngx_iot_call_t, fingerprint),
+      offsetof(ngx_iot_route_t, fingerprint) }
+};
 
 
 /* the value of each may change while the request lives: none is cached */
@@ -38,14 +60,14 @@ static ngx_http_variable_t  ngx_http_iot_variables[] = {
     { ngx_string("iot_method"), NULL, ngx_http_iot_method_variable,
       0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
-    { ngx_string("iot_registry_id"), NULL, ngx_http_iot_registry_id_variable,
-      0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+    { ngx_string("iot_registry_id"), NULL, ngx_http_iot_name_variable,
+      NGX_HTTP_IOT_REGISTRY_ID, NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
-    { ngx_string("iot_fingerprint"), NULL, ngx_http_iot_fingerprint_variable,
-      0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+    { ngx_string("iot_fingerprint"), NULL, ngx_http_iot_name_variable,
+      NGX_HTTP_IOT_FINGERPRINT, NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
-    { ngx_string("iot_operation_id"), NULL, ngx_http_iot_operation_id_variable,
-      0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+    { ngx_string("iot_operation_id"), NULL, ngx_http_iot_name_variable,
+      NGX_HTTP_IOT_OPERATION_ID, NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
     { ngx_string("iot_code"), NULL, ngx_http_iot_code_variable,
       0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
@@ -127,61 +149,35 @@ ngx_http_iot_method_variable(ngx_http_request_t *r,
 }
 
 
-/* an operation's registry is known only when its record was read */
+/*
+ * What the call has found out, an operation's registry for one, else what the
+ * path says.
+ */
 static ngx_int_t
-ngx_http_iot_registry_id_variable(ngx_http_request_t *r,
+ngx_http_iot_name_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {
-    ngx_iot_route_t      route;
-    ngx_http_iot_ctx_t  *ctx;
+    ngx_iot_route_t                   route;
+    const ngx_str_t                  *name;
+    ngx_http_iot_ctx_t               *ctx;
+    const ngx_http_iot_name_place_t  *place;
 
+    place = &ngx_http_iot_name_places[data];
     ctx = ngx_http_iot_ctx(r);
 
-    if (ctx && ctx->call.registry_id.len) {
-        return ngx_http_iot_variable_set(v, &ctx->call.registry_id);
+    if (ctx) {
+        name = (ngx_str_t *) ((u_char *) &ctx->call + place->call);
+
+        if (name->len) {
+            return ngx_http_iot_variable_set(v, name);
+        }
     }
 
     ngx_http_iot_variable_route(r, &route);
 
-    return ngx_http_iot_variable_set(v, &route.registry_id);
-}
+    name = (ngx_str_t *) ((u_char *) &route + place->route);
 
-
-static ngx_int_t
-ngx_http_iot_fingerprint_variable(ngx_http_request_t *r,
-    ngx_http_variable_value_t *v, uintptr_t data)
-{
-    ngx_iot_route_t      route;
-    ngx_http_iot_ctx_t  *ctx;
-
-    ctx = ngx_http_iot_ctx(r);
-
-    if (ctx && ctx->call.fingerprint.len) {
-        return ngx_http_iot_variable_set(v, &ctx->call.fingerprint);
-    }
-
-    ngx_http_iot_variable_route(r, &route);
-
-    return ngx_http_iot_variable_set(v, &route.fingerprint);
-}
-
-
-static ngx_int_t
-ngx_http_iot_operation_id_variable(ngx_http_request_t *r,
-    ngx_http_variable_value_t *v, uintptr_t data)
-{
-    ngx_iot_route_t      route;
-    ngx_http_iot_ctx_t  *ctx;
-
-    ctx = ngx_http_iot_ctx(r);
-
-    if (ctx && ctx->call.operation_id.len) {
-        return ngx_http_iot_variable_set(v, &ctx->call.operation_id);
-    }
-
-    ngx_http_iot_variable_route(r, &route);
-
-    return ngx_http_iot_variable_set(v, &route.operation_id);
+    return ngx_http_iot_variable_set(v, name);
 }
 
 
