@@ -10,6 +10,8 @@
 
 static ngx_uint_t ngx_iot_method_path(const ngx_iot_method_t *method,
     const ngx_str_t *path, ngx_iot_route_t *route);
+static ngx_uint_t ngx_iot_method_match(const ngx_str_t *expected,
+    const ngx_str_t *segment, ngx_uint_t last, ngx_iot_route_t *route);
 static ngx_str_t *ngx_iot_method_field(const ngx_str_t *segment,
     ngx_iot_route_t *route);
 static ngx_str_t ngx_iot_method_segment(u_char *p, u_char *last);
@@ -52,7 +54,7 @@ ngx_iot_method_find(ngx_uint_t services, ngx_uint_t verb,
                 continue;
             }
 
-            if (method->verb == verb) {
+            if (method->verb & verb) {
                 found.method = method;
                 *route = found;
                 return NGX_OK;
@@ -67,13 +69,13 @@ ngx_iot_method_find(ngx_uint_t services, ngx_uint_t verb,
 }
 
 
-/* compares segment by segment; {registry_id} and the like take any segment */
+/* compares segment by segment */
 static ngx_uint_t
 ngx_iot_method_path(const ngx_iot_method_t *method, const ngx_str_t *path,
     ngx_iot_route_t *route)
 {
     u_char     *t, *p, *t_last, *p_last;
-    ngx_str_t   expected, found, *field;
+    ngx_str_t   expected, found;
 
     ngx_memzero(route, sizeof(ngx_iot_route_t));
 
@@ -92,17 +94,8 @@ ngx_iot_method_path(const ngx_iot_method_t *method, const ngx_str_t *path,
         expected = ngx_iot_method_segment(t, t_last);
         found = ngx_iot_method_segment(p, p_last);
 
-        field = ngx_iot_method_field(&expected, route);
-
-        if (field) {
-            if (found.len == 0) {
-                return 0;
-            }
-
-            *field = found;
-
-        } else if (expected.len != found.len
-                   || ngx_memcmp(expected.data, found.data, found.len) != 0)
+        if (!ngx_iot_method_match(&expected, &found, p + found.len == p_last,
+                                  route))
         {
             return 0;
         }
@@ -112,6 +105,44 @@ ngx_iot_method_path(const ngx_iot_method_t *method, const ngx_str_t *path,
     }
 
     return t == t_last && p == p_last;
+}
+
+
+/*
+ * {registry_id} and the like take any segment; what follows the brace is the
+ * verb of a method: {registry_id}:enable.  A colon in the last segment begins
+ * a verb, but for a fingerprint, which may have some itself.
+ */
+static ngx_uint_t
+ngx_iot_method_match(const ngx_str_t *expected, const ngx_str_t *segment,
+    ngx_uint_t last, ngx_iot_route_t *route)
+{
+    u_char     *verb, *end;
+    size_t      len;
+    ngx_str_t  *field;
+
+    field = ngx_iot_method_field(expected, route);
+
+    if (field == NULL) {
+        return expected->len == segment->len
+               && ngx_memcmp(expected->data, segment->data, segment->len) == 0;
+    }
+
+    end = expected->data + expected->len;
+    verb = ngx_strlchr(expected->data, end, '}') + 1;
+    len = end - verb;
+
+    if (segment->len <= len
+        || ngx_memcmp(segment->data + segment->len - len, verb, len) != 0)
+    {
+        return 0;
+    }
+
+    field->data = segment->data;
+    field->len = segment->len - len;
+
+    return !last || field == &route->fingerprint
+           || ngx_strlchr(field->data, field->data + field->len, ':') == NULL;
 }
 
 

@@ -68,7 +68,7 @@ typedef struct ngx_iot_method_s  ngx_iot_method_t;
 struct ngx_iot_method_s {
     ngx_str_t      name;                /* $iot_method */
     ngx_uint_t     service;
-    ngx_uint_t     verb;
+    ngx_uint_t     verb;                /* or several of them */
     ngx_str_t      path;                /* with {field} for a segment */
     ngx_uint_t     flags;
 

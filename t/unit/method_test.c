@@ -252,6 +252,12 @@ test_routes(void)
         { "/operations", NGX_IOT_GET, NULL, 0 },
         { "/operations/", NGX_IOT_GET, NULL, 0 },
         { "/operations/x/y", NGX_IOT_GET, NULL, 0 },
+        { "/operations/x:cancel", NGX_IOT_DELETE, NULL, 0 },
+        { "/operations/:", NGX_IOT_GET, NULL, 0 },
+        { "/iot-devices/v1/registries/a:b/certificates", NGX_IOT_POST,
+          "RegistryService.AddCertificate", 0 },
+        { "/iot-devices/v1/registries/a/certificates/f:0", NGX_IOT_GET,
+          "RegistryService.GetCertificate", 0 },
         { "/", NGX_IOT_GET, NULL, 0 },
         { "", NGX_IOT_GET, NULL, 0 }
     };
