@@ -34,8 +34,8 @@
 #include "ngx_iot_scripts.h"
 
 
-#define NGX_HTTP_BENCH_ARGC      18
-#define NGX_HTTP_BENCH_NKEYS     7
+#define NGX_HTTP_BENCH_ARGC      21
+#define NGX_HTTP_BENCH_NKEYS     8
 
 #define NGX_HTTP_BENCH_ID        20
 #define NGX_HTTP_BENCH_SHA1      20
@@ -308,27 +308,29 @@ ngx_http_bench_argv(ngx_http_request_t *r, ngx_http_bench_ctx_t *ctx,
     key = ctx->argv;
     arg = key + NGX_HTTP_BENCH_NKEYS;
 
-    sha256 = arg[7].data;
-    hex = key[1].data + key[1].len - NGX_HTTP_BENCH_HEX;
+    sha256 = arg[9].data;
+    hex = key[4].data + key[4].len - NGX_HTTP_BENCH_HEX;
     id = arg[1].data;
 
     ngx_http_bench_unique(sha256, hex, id);
 
-    ngx_memcpy(key[4].data + key[4].len - NGX_HTTP_BENCH_ID, id,
+    ngx_memcpy(key[1].data + key[1].len - NGX_HTTP_BENCH_ID, id,
                NGX_HTTP_BENCH_ID);
-    ngx_memcpy(key[6].data + key[6].len - NGX_HTTP_BENCH_HEX, hex,
+    key[3] = key[1];
+
+    ngx_memcpy(key[7].data + key[7].len - NGX_HTTP_BENCH_HEX, hex,
                NGX_HTTP_BENCH_HEX);
-    ngx_memcpy(arg[8].data, sha256, NGX_HTTP_BENCH_SHA1);
+    ngx_memcpy(arg[10].data, sha256, NGX_HTTP_BENCH_SHA1);
 
     /* the list's member: what sorts it, as the gateway's does, is the time */
 
-    ngx_memcpy(arg[9].data, id + 5, 6);
-    ngx_memcpy(arg[9].data + 6, sha256, NGX_HTTP_BENCH_SHA256);
+    ngx_memcpy(arg[11].data, id + 5, 6);
+    ngx_memcpy(arg[11].data + 6, sha256, NGX_HTTP_BENCH_SHA256);
 
     p += blcf->block.len;
 
-    arg[10].data = p;
-    arg[10].len = NGX_HTTP_BENCH_RECORD + der;
+    arg[12].data = p;
+    arg[12].len = NGX_HTTP_BENCH_RECORD + der;
 
     *p++ = 1;
     p = ngx_cpymem(p, id + 2, 8);
@@ -341,6 +343,7 @@ ngx_http_bench_argv(ngx_http_request_t *r, ngx_http_bench_ctx_t *ctx,
     ctx->query.nkeys = NGX_HTTP_BENCH_NKEYS;
     ctx->query.argc = NGX_HTTP_BENCH_ARGC;
     ctx->query.argv = ctx->argv;
+    ctx->query.writes = 1;
 
     return NGX_OK;
 }
@@ -846,11 +849,12 @@ ngx_http_bench_block(ngx_conf_t *cf, ngx_http_bench_loc_conf_t *blcf,
 
     static const char  *const forms[NGX_HTTP_BENCH_ARGC] = {
         "{00}:r:%R",
+        "{00}:o:" NGX_HTTP_BENCH_20,
+        "{00}:y:%R",
+        "{00}:o:" NGX_HTTP_BENCH_20,
         "{00}:c:%R:" NGX_HTTP_BENCH_64,
         "{00}:z:%R",
         "{00}:h:%R",
-        "{00}:o:" NGX_HTTP_BENCH_20,
-        "{00}:y:%R",
         "{00}:x:" NGX_HTTP_BENCH_64,
 
         "%R",
@@ -860,6 +864,8 @@ ngx_http_bench_block(ngx_conf_t *cf, ngx_http_bench_loc_conf_t *blcf,
         "2592000000",
         NGX_HTTP_BENCH_20,
         "open",
+        "",
+        "0",
         NGX_HTTP_BENCH_32,
         NGX_HTTP_BENCH_20,
         "000000" NGX_HTTP_BENCH_32,

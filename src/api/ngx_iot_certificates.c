@@ -395,6 +395,7 @@ ngx_iot_certificate_operation(ngx_iot_call_t *call,
     ngx_iot_id_make(operation->id.data, shard, call->now, call->random);
 
     operation->kind = kind;
+    operation->registry_id = call->registry_id;
     operation->created_by = call->caller;
     operation->created_at = call->now;
     operation->modified_at = call->now;

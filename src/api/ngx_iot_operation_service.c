@@ -95,7 +95,7 @@ ngx_iot_get_operation_record(ngx_iot_call_t *call,
 
     operation->id = call->operation_id;
 
-    call->registry_id = operation->certificate.registry_id;
+    call->registry_id = operation->registry_id;
     call->fingerprint.data = operation->certificate.fingerprint;
     call->fingerprint.len = NGX_IOT_FINGERPRINT_LEN;
 

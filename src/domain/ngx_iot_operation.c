@@ -108,8 +108,7 @@ ngx_iot_operation_certificate_name(ngx_iot_json_out_t *out,
     fingerprint.data = (u_char *) operation->certificate.fingerprint;
     fingerprint.len = NGX_IOT_FINGERPRINT_LEN;
 
-    ngx_iot_json_out_string(out, "registryId",
-                            &operation->certificate.registry_id);
+    ngx_iot_json_out_string(out, "registryId", &operation->registry_id);
     ngx_iot_json_out_string(out, "fingerprint", &fingerprint);
 }
 

@@ -28,15 +28,16 @@ typedef enum {
 typedef struct {
     ngx_iot_operation_kind_e   kind;
     ngx_str_t                  id;
+    ngx_str_t                  registry_id;
     ngx_str_t                  created_by;
     ngx_iot_msec_t             created_at;
     ngx_iot_msec_t             modified_at;
     ngx_uint_t                 done;
 
     /*
-     * The certificate that the operation is about: registry_id and fingerprint
-     * are its metadata, the whole its response once it is done.  After the
-     * certificate was deleted its pem is empty.
+     * The certificate that the operation is about, if it is about one: its
+     * fingerprint is metadata, the whole the response once it is done.  After
+     * the certificate was deleted its pem is empty.
      */
     ngx_iot_certificate_t      certificate;
 } ngx_iot_operation_t;

@@ -425,7 +425,7 @@ ngx_iot_redis_idle_handler(ngx_event_t *ev)
     ngx_iot_redis_t  *client;
 
     static ngx_str_t                     argv[] = { ngx_string("PING") };
-    static const ngx_iot_resp_request_t  ping = { NULL, 0, 1, argv };
+    static const ngx_iot_resp_request_t  ping = { NULL, 0, 1, argv, 0, 0 };
 
     client = ev->data;
 

@@ -39,6 +39,9 @@ typedef struct {
     ngx_uint_t              nkeys;
     ngx_uint_t              argc;
     ngx_str_t              *argv;
+
+    unsigned                writes:1;   /* it may change what is stored */
+    unsigned                large:1;    /* its reply may be large */
 } ngx_iot_resp_request_t;
 
 

@@ -8,7 +8,6 @@
 #include "ngx_iot_store_key.h"
 #include "ngx_iot_id.h"
 #include "ngx_iot_pem.h"
-#include "ngx_iot_scripts.h"
 #include "ngx_iot_shard.h"
 
 
@@ -20,14 +19,12 @@
 #define NGX_IOT_RECORD_HEAD_LEN     (NGX_IOT_RECORD_ENCODING + 1)
 
 
-static ngx_int_t ngx_iot_store_change(const ngx_iot_store_t *store,
-    const ngx_iot_operation_t *operation, ngx_iot_script_e script,
-    ngx_uint_t nargs, ngx_iot_resp_request_t *req);
+static ngx_int_t ngx_iot_store_change_certificate(
+    const ngx_iot_store_t *store, const ngx_iot_operation_t *operation,
+    ngx_iot_script_e script, ngx_uint_t nargs, ngx_iot_resp_request_t *req);
 static ngx_int_t ngx_iot_store_lookup(const ngx_iot_store_t *store,
     const ngx_str_t *registry_id, ngx_iot_script_e script, ngx_uint_t nargs,
     ngx_iot_resp_request_t *req);
-static ngx_int_t ngx_iot_store_lower_bound(const ngx_iot_store_t *store,
-    const ngx_iot_operation_t *operation, ngx_str_t *id);
 static ngx_int_t ngx_iot_store_list_member(const ngx_iot_store_t *store,
     const ngx_iot_certificate_t *certificate, ngx_str_t *member);
 static ngx_int_t ngx_iot_store_make_record(const ngx_iot_store_t *store,
@@ -59,20 +56,21 @@ ngx_iot_store_add_certificate(const ngx_iot_store_t *store,
 
     certificate = &operation->certificate;
 
-    if (ngx_iot_store_change(store, operation, NGX_IOT_SCRIPT_ADD_CERTIFICATE,
-                             11, req)
+    if (ngx_iot_store_change_certificate(store, operation,
+                                         NGX_IOT_SCRIPT_ADD_CERTIFICATE, 4,
+                                         req)
         != NGX_OK)
     {
         return NGX_ERROR;
     }
 
-    arg = req->argv + req->nkeys;
+    arg = req->argv + req->nkeys + NGX_IOT_CHANGE_ARGS;
 
-    arg[8].data = (u_char *) certificate->sha1;
-    arg[8].len = NGX_IOT_SHA1_LEN;
+    arg[1].data = (u_char *) certificate->sha1;
+    arg[1].len = NGX_IOT_SHA1_LEN;
 
-    if (ngx_iot_store_list_member(store, certificate, &arg[9]) != NGX_OK
-        || ngx_iot_store_make_record(store, operation, &arg[10]) != NGX_OK)
+    if (ngx_iot_store_list_member(store, certificate, &arg[2]) != NGX_OK
+        || ngx_iot_store_make_record(store, operation, &arg[3]) != NGX_OK)
     {
         return NGX_ERROR;
     }
@@ -113,8 +111,9 @@ ngx_int_t
 ngx_iot_store_delete_certificate(const ngx_iot_store_t *store,
     const ngx_iot_operation_t *operation, ngx_iot_resp_request_t *req)
 {
-    return ngx_iot_store_change(store, operation,
-                                NGX_IOT_SCRIPT_DELETE_CERTIFICATE, 8, req);
+    return ngx_iot_store_change_certificate(store, operation,
+                                            NGX_IOT_SCRIPT_DELETE_CERTIFICATE,
+                                            1, req);
 }
 
 
@@ -127,9 +126,9 @@ ngx_iot_store_certificate_deleted(const ngx_iot_store_t *store,
 }
 
 
-/* the keys and the first eight arguments of what adds and what deletes */
+/* the certificate's keys and its SHA-256 after what all mutations have */
 static ngx_int_t
-ngx_iot_store_change(const ngx_iot_store_t *store,
+ngx_iot_store_change_certificate(const ngx_iot_store_t *store,
     const ngx_iot_operation_t *operation, ngx_iot_script_e script,
     ngx_uint_t nargs, ngx_iot_resp_request_t *req)
 {
@@ -139,46 +138,33 @@ ngx_iot_store_change(const ngx_iot_store_t *store,
     const ngx_str_t              *registry_id;
     const ngx_iot_certificate_t  *certificate;
 
-    certificate = &operation->certificate;
-    registry_id = &certificate->registry_id;
-
-    if (ngx_iot_store_request(store, req, 7 + nargs) != NGX_OK) {
+    if (ngx_iot_store_change(store, operation, script, 4, nargs, req)
+        != NGX_OK)
+    {
         return NGX_ERROR;
     }
 
-    req->script = &ngx_iot_scripts[script];
-    req->nkeys = 7;
+    certificate = &operation->certificate;
+    registry_id = &operation->registry_id;
 
-    key = req->argv;
-    arg = key + req->nkeys;
+    key = req->argv + NGX_IOT_CHANGE_KEYS;
+    arg = req->argv + req->nkeys + NGX_IOT_CHANGE_ARGS;
 
     tag = operation->id.data;
     hex = (u_char *) certificate->fingerprint;
 
     ngx_iot_id_tag(claim_tag, ngx_iot_shard_fingerprint(certificate->sha256));
 
-    if (ngx_iot_store_key(store, &key[0], tag, 'r', registry_id, NULL)
-        || ngx_iot_store_key(store, &key[1], tag, 'c', registry_id, hex)
-        || ngx_iot_store_key(store, &key[2], tag, 'z', registry_id, NULL)
-        || ngx_iot_store_key(store, &key[3], tag, 'h', registry_id, NULL)
-        || ngx_iot_store_key(store, &key[4], tag, 'o', &operation->id, NULL)
-        || ngx_iot_store_key(store, &key[5], tag, 'y', registry_id, NULL)
-        || ngx_iot_store_key(store, &key[6], claim_tag, 'x', NULL, hex)
-
-        || ngx_iot_store_number(store, &arg[2], operation->created_at)
-        || ngx_iot_store_number(store, &arg[4], store->retention)
-        || ngx_iot_store_lower_bound(store, operation, &arg[5]))
+    if (ngx_iot_store_key(store, &key[0], tag, 'c', registry_id, hex)
+        || ngx_iot_store_key(store, &key[1], tag, 'z', registry_id, NULL)
+        || ngx_iot_store_key(store, &key[2], tag, 'h', registry_id, NULL)
+        || ngx_iot_store_key(store, &key[3], claim_tag, 'x', NULL, hex))
     {
         return NGX_ERROR;
     }
 
-    arg[0] = *registry_id;
-    arg[1] = operation->id;
-    arg[3] = operation->created_by;
-    arg[6] = ngx_iot_store_mode(store);
-
-    arg[7].data = (u_char *) certificate->sha256;
-    arg[7].len = NGX_IOT_SHA256_LEN;
+    arg[0].data = (u_char *) certificate->sha256;
+    arg[0].len = NGX_IOT_SHA256_LEN;
 
     return NGX_OK;
 }
@@ -388,6 +374,7 @@ ngx_iot_store_read_records(const ngx_iot_store_t *store,
         return NGX_ERROR;
     }
 
+    req->large = 1;
     req->argv[0] = mget;
 
     for (i = 0; i < n; i++) {
@@ -551,31 +538,6 @@ ngx_iot_store_record(const ngx_iot_store_t *store,
     }
 
     return NGX_IOT_STORE_OK;
-}
-
-
-static ngx_int_t
-ngx_iot_store_lower_bound(const ngx_iot_store_t *store,
-    const ngx_iot_operation_t *operation, ngx_str_t *id)
-{
-    ngx_uint_t      shard;
-    ngx_iot_msec_t  past;
-
-    id->data = ngx_pnalloc(store->pool, NGX_IOT_OPERATION_ID_LEN);
-    if (id->data == NULL) {
-        return NGX_ERROR;
-    }
-
-    id->len = NGX_IOT_OPERATION_ID_LEN;
-
-    past = operation->created_at;
-    past = (past > store->retention) ? past - store->retention : 0;
-
-    shard = ngx_iot_shard_registry(&operation->certificate.registry_id);
-
-    ngx_iot_id_lower_bound(id->data, shard, past);
-
-    return NGX_OK;
 }
 
 

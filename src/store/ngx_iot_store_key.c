@@ -6,23 +6,105 @@
 
 
 #include "ngx_iot_store_key.h"
+#include "ngx_iot_id.h"
+#include "ngx_iot_shard.h"
 
 
 /* "{tt}:k" */
 #define NGX_IOT_KEY_HEAD_LEN  (NGX_IOT_TAG_LEN + 4)
 
 
+static ngx_int_t ngx_iot_store_lower_bound(const ngx_iot_store_t *store,
+    const ngx_iot_operation_t *operation, ngx_str_t *id);
+
+
 ngx_int_t
 ngx_iot_store_request(const ngx_iot_store_t *store,
     ngx_iot_resp_request_t *req, ngx_uint_t argc)
 {
-    req->script = NULL;
+    ngx_memzero(req, sizeof(ngx_iot_resp_request_t));
+
     req->nkeys = 1;
     req->argc = argc;
 
     req->argv = ngx_palloc(store->pool, argc * sizeof(ngx_str_t));
 
     return req->argv ? NGX_OK : NGX_ERROR;
+}
+
+
+ngx_int_t
+ngx_iot_store_change(const ngx_iot_store_t *store,
+    const ngx_iot_operation_t *operation, ngx_iot_script_e script,
+    ngx_uint_t nkeys, ngx_uint_t nargs, ngx_iot_resp_request_t *req)
+{
+    ngx_str_t        *key, *arg;
+    const u_char     *tag;
+    const ngx_str_t  *registry_id;
+
+    nkeys += NGX_IOT_CHANGE_KEYS;
+    nargs += NGX_IOT_CHANGE_ARGS;
+
+    if (ngx_iot_store_request(store, req, nkeys + nargs) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    req->script = &ngx_iot_scripts[script];
+    req->nkeys = nkeys;
+    req->writes = 1;
+
+    key = req->argv;
+    arg = key + nkeys;
+
+    tag = operation->id.data;
+    registry_id = &operation->registry_id;
+
+    if (ngx_iot_store_key(store, &key[0], tag, 'r', registry_id, NULL)
+        || ngx_iot_store_key(store, &key[1], tag, 'o', &operation->id, NULL)
+        || ngx_iot_store_key(store, &key[2], tag, 'y', registry_id, NULL)
+
+        || ngx_iot_store_number(store, &arg[2], operation->created_at)
+        || ngx_iot_store_number(store, &arg[4], store->retention)
+        || ngx_iot_store_lower_bound(store, operation, &arg[5]))
+    {
+        return NGX_ERROR;
+    }
+
+    key[3] = key[1];
+
+    arg[0] = *registry_id;
+    arg[1] = operation->id;
+    arg[3] = operation->created_by;
+    arg[6] = ngx_iot_store_mode(store);
+    ngx_str_set(&arg[7], "");
+    ngx_str_set(&arg[8], "0");
+
+    return NGX_OK;
+}
+
+
+/* the smallest id of an operation that is not past its life */
+static ngx_int_t
+ngx_iot_store_lower_bound(const ngx_iot_store_t *store,
+    const ngx_iot_operation_t *operation, ngx_str_t *id)
+{
+    ngx_iot_msec_t  past;
+
+    id->data = ngx_pnalloc(store->pool, NGX_IOT_OPERATION_ID_LEN);
+    if (id->data == NULL) {
+        return NGX_ERROR;
+    }
+
+    id->len = NGX_IOT_OPERATION_ID_LEN;
+
+    past = operation->created_at;
+    past = (past > store->retention) ? past - store->retention : 0;
+
+    ngx_iot_id_lower_bound(id->data,
+                           ngx_iot_shard_registry(&operation->registry_id),
+                           past);
+
+    return NGX_OK;
 }
 
 

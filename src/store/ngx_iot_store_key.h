@@ -10,11 +10,16 @@
 
 
 #include "ngx_iot_store.h"
+#include "ngx_iot_scripts.h"
 
 
 /* how the schema's requests and replies are put together; of this room only */
 
 #define NGX_IOT_TAG_LEN  2
+
+/* keys and arguments with which the script of every mutation begins */
+#define NGX_IOT_CHANGE_KEYS  4
+#define NGX_IOT_CHANGE_ARGS  9
 
 
 typedef struct {
@@ -26,6 +31,16 @@ typedef struct {
 /* a request of argc arguments, a plain command as yet, in the store's pool */
 ngx_int_t ngx_iot_store_request(const ngx_iot_store_t *store,
     ngx_iot_resp_request_t *req, ngx_uint_t argc);
+
+/*
+ * A request that runs the script of a mutation, its first keys and arguments
+ * set from operation, which it starts, as lib/operation.lua has them.  The
+ * script's own, nkeys and nargs of them, follow at req->argv
+ * + NGX_IOT_CHANGE_KEYS and req->argv + req->nkeys + NGX_IOT_CHANGE_ARGS.
+ */
+ngx_int_t ngx_iot_store_change(const ngx_iot_store_t *store,
+    const ngx_iot_operation_t *operation, ngx_iot_script_e script,
+    ngx_uint_t nkeys, ngx_uint_t nargs, ngx_iot_resp_request_t *req);
 
 /*
  * PREFIX{tag}:kind:name, :name:fingerprint or :fingerprint, with NULL for

@@ -106,7 +106,7 @@ ngx_iot_store_operation(const ngx_iot_store_t *store,
     ngx_hex_dump(certificate->fingerprint, certificate->sha256,
                  NGX_IOT_SHA256_LEN);
 
-    if (ngx_iot_store_copy(store, &certificate->registry_id,
+    if (ngx_iot_store_copy(store, &operation->registry_id,
                            elts[2]->str.data, elts[2]->str.len)
         != NGX_OK
         || ngx_iot_store_copy(store, &operation->created_by,
@@ -115,6 +115,8 @@ ngx_iot_store_operation(const ngx_iot_store_t *store,
     {
         return NGX_IOT_STORE_ERROR;
     }
+
+    certificate->registry_id = operation->registry_id;
 
     return NGX_IOT_STORE_OK;
 }

@@ -306,33 +306,38 @@ test_add_request(void)
     unit_ok(call->request.script
             == &ngx_iot_scripts[NGX_IOT_SCRIPT_ADD_CERTIFICATE],
             "the script");
-    unit_is_int(call->request.nkeys, 7, "keys");
-    unit_is_int(call->request.argc, 18, "keys and arguments");
+    unit_is_int(call->request.nkeys, 8, "keys");
+    unit_is_int(call->request.argc, 21, "keys and arguments");
+    unit_ok(call->request.writes && !call->request.large,
+            "it writes, its reply is small");
 
     argv = call->request.argv;
 
     unit_is_str(&argv[0], "gw:{7e}:r:fleet", "registry");
-    unit_is_str(&argv[1], "gw:{7e}:c:fleet:" FINGERPRINT, "certificate");
-    unit_is_str(&argv[2], "gw:{7e}:z:fleet", "list");
-    unit_is_str(&argv[3], "gw:{7e}:h:fleet", "aliases");
-    unit_is_str(&argv[4], "gw:{7e}:o:" OPERATION_ID, "operation");
-    unit_is_str(&argv[5], "gw:{7e}:y:fleet", "operations");
-    unit_is_str(&argv[6], "gw:{4j}:x:" FINGERPRINT, "claim");
+    unit_is_str(&argv[1], "gw:{7e}:o:" OPERATION_ID, "operation");
+    unit_is_str(&argv[2], "gw:{7e}:y:fleet", "operations");
+    unit_is_str(&argv[3], "gw:{7e}:o:" OPERATION_ID,
+                "no Idempotency-Key: the operation again");
+    unit_is_str(&argv[4], "gw:{7e}:c:fleet:" FINGERPRINT, "certificate");
+    unit_is_str(&argv[5], "gw:{7e}:z:fleet", "list");
+    unit_is_str(&argv[6], "gw:{7e}:h:fleet", "aliases");
+    unit_is_str(&argv[7], "gw:{4j}:x:" FINGERPRINT, "claim");
 
-    unit_is_str(&argv[7], "fleet", "registry id");
-    unit_is_str(&argv[8], OPERATION_ID, "operation id");
-    unit_is_str(&argv[9], "1795500000123", "createdAt");
+    unit_is_str(&argv[8], "fleet", "registry id");
+    unit_is_str(&argv[9], OPERATION_ID, "operation id");
+    unit_is_str(&argv[10], "1795500000123", "now");
+    unit_is_str(&argv[11], "alice", "createdBy");
+    unit_is_str(&argv[12], "2592000000", "the operation's life");
+    unit_is_str(&argv[13], "7e1k5oq9urr000000000", "operations before it");
+    unit_is_str(&argv[14], "known", "the registry must exist");
+    unit_is_str(&argv[15], "", "no Idempotency-Key: no hash");
 
-    unit_is_str(&argv[10], "alice", "createdBy");
-    unit_is_str(&argv[11], "2592000000", "the operation's life");
-    unit_is_str(&argv[12], "7e1k5oq9urr000000000", "operations before it");
-    unit_is_str(&argv[13], "known", "the registry must exist");
-    unit_is_mem(&argv[14], SHA256, 32, "SHA-256");
-    unit_is_mem(&argv[15], SHA1, 20, "SHA-1");
-    unit_is_mem(&argv[16], &(NOW_BYTES SHA256)[2], 38,
+    unit_is_mem(&argv[17], SHA256, 32, "SHA-256");
+    unit_is_mem(&argv[18], SHA1, 20, "SHA-1");
+    unit_is_mem(&argv[19], &(NOW_BYTES SHA256)[2], 38,
                 "list member: six bytes of createdAt, SHA-256");
 
-    record = argv[17];
+    record = argv[20];
     unit_is_int(record.len, 50 + DER_LEN, "record: head and DER");
     record.len = 50;
     unit_is_mem(&record, "\1" NOW_BYTES OPERATION_ID SHA1 "\1", 50,
@@ -372,7 +377,7 @@ test_record_forms(void)
                     forms[i].what);
         ngx_free(body);
 
-        record = &call->request.argv[17];
+        record = &call->request.argv[20];
         unit_is_int(record->data[49], forms[i].form, "... its form");
 
         text = call->operation.certificate.pem;
@@ -409,7 +414,7 @@ test_record_form_open(void)
 
     unit_is_int(call->method->prepare(call), NGX_AGAIN, "no last newline");
 
-    record = &call->request.argv[17];
+    record = &call->request.argv[20];
     unit_is_int(record->data[49], NGX_IOT_STORE_PEM_OPEN, "... its form");
     unit_is_int(ngx_iot_store_record(&call->store,
                     reply_string(call, (char *) record->data, record->len),
@@ -512,7 +517,7 @@ test_add_refused(void)
                      PEM_IN_JSON "\"}");
     unit_is_int(call->method->prepare(call), NGX_AGAIN,
                 "another registry id in the body");
-    unit_is_str(&call->request.argv[7], "fleet", "... the path's wins");
+    unit_is_str(&call->request.argv[8], "fleet", "... the path's wins");
 }
 
 

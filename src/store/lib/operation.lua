@@ -1,17 +1,50 @@
 -- Copyright (C) ngx_http_iot_module authors
 -- SPDX-License-Identifier: BSD-2-Clause
 
--- Operations that are born done.  The same bytes may arrive twice (a retry
--- after an unknown outcome): the operation's record tells, and nothing is
--- written again.
+-- Operations, and the head that the scripts of all mutations have in common:
+--
+-- KEYS  1 registry       2 operation    3 list of operations
+--       4 idempotency record (the operation again when there is none)
+-- ARGV  1 registry id    2 operation id 3 now, ms     4 createdBy
+--       5 operation's life, ms          6 operations that sort before this
+--         are past it
+--       7 "known" or "open": whether the registry must have a record
+--       8 hash of the request, raw ('' when it has no Idempotency-Key)
+--       9 life of an idempotency record, ms
+--
+-- An idempotency record is one byte of format, twenty of operation id, eight
+-- of the hash.
 
 local TRIM = 16
 
--- nil when there is none of that key yet, else the answer: OK when it is this
--- one, TAKEN when its id belongs to another, since random numbers repeated
+-- Whether the operation was begun before: nil, or the answer.  SAME and the id
+-- of the operation that an earlier request began under this Idempotency-Key,
+-- REUSED when that was another request, NEWER.  Without a key the same bytes
+-- may arrive twice (a retry after an unknown outcome): OK when the operation
+-- is this one, TAKEN when its id belongs to another, since random numbers
+-- repeated.
 
-local function operation_replay(key, kind, sha256)
-    local operation = redis.call('HMGET', key, 'v', 'k', 'f')
+-- kind: the operation's number; subject: the raw SHA-256 of the certificate
+-- that it is about, or ''
+
+local function operation_begun(kind, subject)
+    local same = ARGV[8] ~= '' and redis.call('GET', KEYS[4])
+
+    if same then
+        if same:byte() > FORMAT then
+            return {'NEWER'}
+        end
+
+        if same:sub(22) ~= ARGV[8] then
+            return {'REUSED'}
+        end
+
+        if same:sub(2, 21) ~= ARGV[2] then
+            return {'SAME', same:sub(2, 21)}
+        end
+    end
+
+    local operation = redis.call('HMGET', KEYS[2], 'v', 'k', 'f')
 
     if not operation[1] then
         return nil
@@ -21,30 +54,39 @@ local function operation_replay(key, kind, sha256)
         return {'NEWER'}
     end
 
-    if operation[2] == kind and operation[3] == sha256 then
+    if operation[2] == kind and (operation[3] or '') == subject then
         return {'OK'}
     end
 
     return {'TAKEN'}
 end
 
--- key, list: the operation's and the list's; life in ms; those that sort
--- before the id "past" are past it
+-- Stores the operation, which is done, its place in the list and its
+-- idempotency record.
 
-local function operation_store(key, list, id, kind, registry_id, sha256, by,
-                               created, life, past)
-    redis.call('HSET', key, 'v', FORMAT, 'k', kind, 'r', registry_id,
-               'f', sha256, 'b', by, 'c', created, 'd', 1)
-    redis.call('PEXPIRE', key, life)
+local function operation_store(kind, subject)
+    redis.call('HSET', KEYS[2], 'v', FORMAT, 'k', kind, 'r', ARGV[1],
+               'b', ARGV[4], 'c', ARGV[3], 'd', 1)
 
-    redis.call('ZADD', list, 0, id)
-    redis.call('PEXPIRE', list, life)
+    if subject ~= '' then
+        redis.call('HSET', KEYS[2], 'f', subject)
+    end
+
+    redis.call('PEXPIRE', KEYS[2], ARGV[5])
+
+    redis.call('ZADD', KEYS[3], 0, ARGV[2])
+    redis.call('PEXPIRE', KEYS[3], ARGV[5])
 
     -- bounded: who finds many old ones leaves the rest to the next
 
-    local old = redis.call('ZRANGEBYLEX', list, '-', '(' .. past,
+    local old = redis.call('ZRANGEBYLEX', KEYS[3], '-', '(' .. ARGV[6],
                            'LIMIT', 0, TRIM)
     if #old > 0 then
-        redis.call('ZREM', list, unpack(old))
+        redis.call('ZREM', KEYS[3], unpack(old))
+    end
+
+    if ARGV[8] ~= '' then
+        redis.call('SET', KEYS[4],
+                   string.char(FORMAT) .. ARGV[2] .. ARGV[8], 'PX', ARGV[9])
     end
 end
