@@ -10,8 +10,10 @@ package RedisLab;
 use strict;
 use warnings;
 
+use Cwd qw(abs_path);
 use Digest::SHA;
 use Exporter qw(import);
+use File::Basename qw(dirname);
 use File::Path qw(make_path);
 use File::Temp qw(tempdir);
 use IO::Select;
@@ -20,6 +22,9 @@ use IO::Socket::IP;
 use POSIX qw(WNOHANG);
 use Socket ();
 use Time::HiRes qw(sleep time);
+
+use lib dirname(abs_path(__FILE__)) . '/../../support';
+use Iot::Child qw(die_with_parent);
 
 our @EXPORT = qw(lab_dir free_port wait_for slurp http_start http_send
     http_finish http_get);
@@ -74,11 +79,16 @@ sub slurp {
 sub spawn {
     my ($output, @command) = @_;
     my $code = ref $command[0] eq 'CODE' ? $command[0] : undef;
+    my $parent = $$;
 
     my $pid = fork;
     die "fork: $!" if !defined $pid;
 
     if (!$pid) {
+        # nginx has workers to stop; a Redis may be stopped by a signal
+        die_with_parent($parent, $code || $command[0] eq 'redis-server'
+            ? POSIX::SIGKILL() : POSIX::SIGTERM());
+
         $SIG{$_} = 'DEFAULT' for qw(QUIT INT TERM HUP CHLD PIPE);
         open STDIN, '<', '/dev/null';
         open STDOUT, '>>', $output;

@@ -12,6 +12,7 @@ use warnings;
 use File::Path qw(make_path);
 use File::Temp;
 use Iot qw(free_port wait_until);
+use Iot::Child qw(die_with_parent);
 use IO::Select;
 use IO::Socket::INET;
 use POSIX qw(WNOHANG);
@@ -61,22 +62,6 @@ sub start {
         if $self->{exited};
 
     return $self;
-}
-
-
-# In a child: prctl(PR_SET_PDEATHSIG), where its number is known.  A test that
-# is killed then leaves nothing that runs.
-
-sub die_with_parent {
-    my ($parent) = @_;
-
-    my ($os, $machine) = (POSIX::uname())[0, 4];
-    my $prctl = { x86_64 => 157, aarch64 => 167 }->{$machine};
-
-    return if $os ne 'Linux' || !$prctl;
-
-    syscall $prctl, 1, POSIX::SIGTERM(), 0, 0, 0;
-    POSIX::_exit(127) if getppid() != $parent;
 }
 
 
