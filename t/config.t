@@ -164,7 +164,7 @@ invalid number of arguments in "server" directive
 --- store: server 127.0.0.1 127.0.0.2;
 --- must_die
 --- error_log
-invalid number of arguments in "server" directive
+more than one address in "server" directive in iot_store "main"
 
 
 

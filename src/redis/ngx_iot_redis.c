@@ -108,7 +108,8 @@ ngx_iot_redis_create(ngx_iot_redis_conf_t *conf, ngx_log_t *log)
     client->idle.log = log;
     client->idle.cancelable = 1;
 
-    client->node = ngx_iot_redis_node_create(client, pool, conf, log);
+    client->node = ngx_iot_redis_node_create(client, pool, &conf->endpoint,
+                                             &conf->servers[0], log);
     if (client->node == NULL) {
         goto failed;
     }
@@ -183,12 +184,12 @@ ngx_iot_redis_submit(ngx_iot_redis_conf_t *conf,
     cmd->done = done;
     cmd->data = data;
     cmd->size = size;
-    cmd->deadline = ngx_current_msec + conf->timeout;
+    cmd->deadline = ngx_current_msec + conf->endpoint.timeout;
 
     client->submitted = ngx_current_msec;
 
     if (!client->deadline.timer_set) {
-        ngx_add_timer(&client->deadline, conf->timeout);
+        ngx_add_timer(&client->deadline, conf->endpoint.timeout);
     }
 
     ngx_iot_redis_node_submit(client->node, cmd);

@@ -81,6 +81,9 @@ void ngx_iot_redis_conf_scripts(ngx_conf_t *cf,
 const ngx_str_t *ngx_iot_redis_conf_key_prefix(
     const ngx_iot_redis_conf_t *conf);
 
+/* whether keys of different slots can not meet in one script */
+ngx_uint_t ngx_iot_redis_conf_cluster(const ngx_iot_redis_conf_t *conf);
+
 
 /* run time, in a worker */
 

@@ -44,12 +44,14 @@ static ngx_iot_redis_conf_t *ngx_iot_redis_conf_add(ngx_conf_t *cf,
 static char *ngx_iot_redis_conf_verify(ngx_conf_t *cf,
     ngx_iot_redis_conf_t *store);
 static char *ngx_iot_redis_conf_resolve(ngx_conf_t *cf,
-    ngx_iot_redis_conf_t *store);
+    ngx_iot_redis_conf_t *store, ngx_iot_redis_server_t *server);
 
 static char *ngx_iot_redis_conf_directive(ngx_conf_t *cf, ngx_command_t *dummy,
     void *conf);
 static char *ngx_iot_redis_conf_server(ngx_conf_t *cf,
     ngx_iot_redis_directive_t *directive, void *field);
+static char *ngx_iot_redis_conf_address(ngx_conf_t *cf, ngx_str_t *text,
+    ngx_iot_redis_server_t *server);
 static char *ngx_iot_redis_conf_resolver(ngx_conf_t *cf,
     ngx_iot_redis_directive_t *directive, void *field);
 static char *ngx_iot_redis_conf_string(ngx_conf_t *cf,
@@ -85,7 +87,7 @@ static ngx_iot_redis_directive_t  ngx_iot_redis_directives[] = {
 
     { ngx_string("username"),
       ngx_iot_redis_conf_string,
-      offsetof(ngx_iot_redis_conf_t, username) },
+      offsetof(ngx_iot_redis_conf_t, endpoint.username) },
 
     { ngx_string("password_file"),
       ngx_iot_redis_conf_password_file,
@@ -93,7 +95,7 @@ static ngx_iot_redis_directive_t  ngx_iot_redis_directives[] = {
 
     { ngx_string("database"),
       ngx_iot_redis_conf_database,
-      offsetof(ngx_iot_redis_conf_t, database) },
+      offsetof(ngx_iot_redis_conf_t, endpoint.database) },
 
     { ngx_string("ssl"),
       ngx_iot_redis_conf_flag,
@@ -117,15 +119,15 @@ static ngx_iot_redis_directive_t  ngx_iot_redis_directives[] = {
 
     { ngx_string("ssl_verify"),
       ngx_iot_redis_conf_flag,
-      offsetof(ngx_iot_redis_conf_t, ssl_verify) },
+      offsetof(ngx_iot_redis_conf_t, endpoint.ssl_verify) },
 
     { ngx_string("connect_timeout"),
       ngx_iot_redis_conf_msec,
-      offsetof(ngx_iot_redis_conf_t, connect_timeout) },
+      offsetof(ngx_iot_redis_conf_t, endpoint.connect_timeout) },
 
     { ngx_string("timeout"),
       ngx_iot_redis_conf_msec,
-      offsetof(ngx_iot_redis_conf_t, timeout) },
+      offsetof(ngx_iot_redis_conf_t, endpoint.timeout) },
 
     { ngx_string("queue"),
       ngx_iot_redis_conf_number,
@@ -187,8 +189,8 @@ ngx_iot_redis_conf_init(ngx_cycle_t *cycle, void *conf)
             return NGX_CONF_ERROR;
         }
 
-        store[i]->scripts = rmcf->scripts;
-        store[i]->nscripts = rmcf->nscripts;
+        store[i]->endpoint.scripts = rmcf->scripts;
+        store[i]->endpoint.nscripts = rmcf->nscripts;
     }
 
     return NGX_CONF_OK;
@@ -212,6 +214,13 @@ const ngx_str_t *
 ngx_iot_redis_conf_key_prefix(const ngx_iot_redis_conf_t *conf)
 {
     return &conf->key_prefix;
+}
+
+
+ngx_uint_t
+ngx_iot_redis_conf_cluster(const ngx_iot_redis_conf_t *conf)
+{
+    return conf->topology == NGX_IOT_REDIS_CLUSTER;
 }
 
 
@@ -278,20 +287,23 @@ ngx_iot_redis_conf_add(ngx_conf_t *cf, ngx_str_t *name)
     /*
      * set by ngx_pcalloc():
      *
-     *     store->addrs = NULL;
-     *     store->username = { 0, NULL };
-     *     store->password_file = { 0, NULL };
-     *     store->password = { 0, NULL };
-     *     store->host = { 0, NULL };
-     *     store->server = { 0, NULL };
+     *     store->topology = NGX_IOT_REDIS_SINGLE;
+     *     store->servers = NULL;
+     *     store->nservers = 0;
      *     store->resolver = NULL;
-     *     store->resolve = 0;
+     *     store->endpoint.username = { 0, NULL };
+     *     store->endpoint.password = { 0, NULL };
+     *     store->endpoint.ssl = NULL;
+     *     store->endpoint.ssl_name = { 0, NULL };
+     *     store->endpoint.ssl_name_is_address = 0;
+     *     store->endpoint.scripts = NULL;
+     *     store->endpoint.nscripts = 0;
+     *     store->password_file = { 0, NULL };
      *     store->ssl_trusted_certificate = { 0, NULL };
      *     store->ssl_certificate = { 0, NULL };
      *     store->ssl_certificate_key = { 0, NULL };
      *     store->ssl_name = { 0, NULL };
-     *     store->ssl_name_is_address = 0;
-     *     store->ssl_context = NULL;
+     *     store->replicas = 0;
      *     store->key_prefix = { 0, NULL };
      *     store->client = NULL;
      *     store->defined = 0;
@@ -304,13 +316,18 @@ ngx_iot_redis_conf_add(ngx_conf_t *cf, ngx_str_t *name)
     }
 
     store->name = *name;
-    store->connect_timeout = NGX_CONF_UNSET_MSEC;
-    store->timeout = NGX_CONF_UNSET_MSEC;
     store->resolver_timeout = NGX_CONF_UNSET_MSEC;
-    store->queue = NGX_CONF_UNSET_UINT;
-    store->database = NGX_CONF_UNSET_UINT;
     store->ssl = NGX_CONF_UNSET;
-    store->ssl_verify = NGX_CONF_UNSET;
+    store->connections = 1;
+    store->queue = NGX_CONF_UNSET_UINT;
+
+    store->endpoint.store = *name;
+    store->endpoint.mode = "standalone";
+    store->endpoint.role = "master";
+    store->endpoint.database = NGX_CONF_UNSET_UINT;
+    store->endpoint.ssl_verify = NGX_CONF_UNSET;
+    store->endpoint.connect_timeout = NGX_CONF_UNSET_MSEC;
+    store->endpoint.timeout = NGX_CONF_UNSET_MSEC;
 
     p = ngx_array_push(&rmcf->stores);
     if (p == NULL) {
@@ -376,14 +393,26 @@ ngx_iot_redis_conf_block(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 static char *
 ngx_iot_redis_conf_verify(ngx_conf_t *cf, ngx_iot_redis_conf_t *store)
 {
-    if (store->server.data == NULL) {
+    ngx_uint_t                 i;
+    ngx_iot_redis_endpoint_t  *endpoint;
+
+    endpoint = &store->endpoint;
+
+    if (store->nservers == 0) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "no \"server\" directive in iot_store \"%V\"",
                            &store->name);
         return NGX_CONF_ERROR;
     }
 
-    if (store->username.len && store->password.len == 0) {
+    if (store->nservers > 1) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "more than one address in \"server\" directive "
+                           "in iot_store \"%V\"", &store->name);
+        return NGX_CONF_ERROR;
+    }
+
+    if (endpoint->username.len && endpoint->password.len == 0) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "\"username\" without \"password_file\" "
                            "in iot_store \"%V\"", &store->name);
@@ -394,47 +423,61 @@ ngx_iot_redis_conf_verify(ngx_conf_t *cf, ngx_iot_redis_conf_t *store)
         return NGX_CONF_ERROR;
     }
 
-    ngx_conf_init_uint_value(store->database, 0);
+    ngx_conf_init_uint_value(endpoint->database, 0);
     ngx_conf_init_msec_value(store->resolver_timeout,
                              NGX_IOT_REDIS_RESOLVER_TIMEOUT);
-    ngx_conf_init_msec_value(store->connect_timeout,
+    ngx_conf_init_msec_value(endpoint->connect_timeout,
                              NGX_IOT_REDIS_CONNECT_TIMEOUT);
-    ngx_conf_init_msec_value(store->timeout, NGX_IOT_REDIS_TIMEOUT);
+    ngx_conf_init_msec_value(endpoint->timeout, NGX_IOT_REDIS_TIMEOUT);
     ngx_conf_init_uint_value(store->queue, NGX_IOT_REDIS_QUEUE);
 
-    return ngx_iot_redis_conf_resolve(cf, store);
+    for (i = 0; i < store->nservers; i++) {
+
+        if (ngx_iot_redis_conf_resolve(cf, store, &store->servers[i])
+            != NGX_CONF_OK)
+        {
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    return NGX_CONF_OK;
 }
 
 
 /* addresses that are there already were written as such */
 static char *
-ngx_iot_redis_conf_resolve(ngx_conf_t *cf, ngx_iot_redis_conf_t *store)
+ngx_iot_redis_conf_resolve(ngx_conf_t *cf, ngx_iot_redis_conf_t *store,
+    ngx_iot_redis_server_t *server)
 {
-    ngx_url_t  url;
+    ngx_url_t   url;
+    ngx_uint_t  later;
 
-    if (store->naddrs) {
+    if (server->naddrs) {
         return NGX_CONF_OK;
     }
 
-    store->resolve = (store->resolver != NULL);
+    server->resolver = store->resolver;
+    server->resolver_timeout = store->resolver_timeout;
 
     ngx_memzero(&url, sizeof(ngx_url_t));
 
-    url.url = store->server;
-    url.default_port = NGX_IOT_REDIS_PORT;
+    url.url = server->text;
+    url.default_port = server->port;
 
     if (ngx_parse_url(cf->pool, &url) == NGX_OK) {
-        store->addrs = url.addrs;
-        store->naddrs = url.naddrs;
+        server->addrs = url.addrs;
+        server->naddrs = url.naddrs;
 
         return NGX_CONF_OK;
     }
 
-    ngx_conf_log_error(store->resolve ? NGX_LOG_WARN : NGX_LOG_EMERG, cf, 0,
-                       "invalid value \"%V\" in \"server\" directive, %s",
-                       &store->server, url.err ? url.err : "no memory");
+    later = (server->resolver != NULL);
 
-    return store->resolve ? NGX_CONF_OK : NGX_CONF_ERROR;
+    ngx_conf_log_error(later ? NGX_LOG_WARN : NGX_LOG_EMERG, cf, 0,
+                       "invalid value \"%V\" in \"server\" directive, %s",
+                       &server->text, url.err ? url.err : "no memory");
+
+    return later ? NGX_CONF_OK : NGX_CONF_ERROR;
 }
 
 
@@ -469,6 +512,7 @@ ngx_iot_redis_conf_directive(ngx_conf_t *cf, ngx_command_t *dummy, void *conf)
 
     if (cf->args->nelts < 2
         || (cf->args->nelts > 2
+            && directive->set != ngx_iot_redis_conf_server
             && directive->set != ngx_iot_redis_conf_resolver))
     {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
@@ -496,33 +540,65 @@ ngx_iot_redis_conf_server(ngx_conf_t *cf, ngx_iot_redis_directive_t *directive,
 {
     ngx_iot_redis_conf_t  *store = field;
 
-    ngx_url_t   url;
-    ngx_str_t  *value;
+    ngx_str_t               *value;
+    ngx_uint_t               i, n;
+    ngx_iot_redis_server_t  *servers;
 
-    if (store->server.data) {
+    if (store->nservers) {
         return "is duplicate";
     }
 
     value = cf->args->elts;
+    n = cf->args->nelts - 1;
+
+    servers = ngx_pcalloc(cf->pool, n * sizeof(ngx_iot_redis_server_t));
+    if (servers == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    for (i = 0; i < n; i++) {
+
+        if (ngx_iot_redis_conf_address(cf, &value[i + 1], &servers[i])
+            != NGX_CONF_OK)
+        {
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    store->servers = servers;
+    store->nservers = n;
+
+    return NGX_CONF_OK;
+}
+
+
+/* names are resolved when the whole block was read */
+static char *
+ngx_iot_redis_conf_address(ngx_conf_t *cf, ngx_str_t *text,
+    ngx_iot_redis_server_t *server)
+{
+    ngx_url_t  url;
 
     ngx_memzero(&url, sizeof(ngx_url_t));
 
-    url.url = value[1];
+    url.url = *text;
     url.default_port = NGX_IOT_REDIS_PORT;
     url.no_resolve = 1;
 
     if (ngx_parse_url(cf->pool, &url) != NGX_OK) {
-        return ngx_iot_redis_conf_invalid(cf, url.err ? url.err
-                                                      : "no memory");
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid value \"%V\" in \"server\" directive, %s",
+                           text, url.err ? url.err : "no memory");
+        return NGX_CONF_ERROR;
     }
 
-    store->server = value[1];
-    store->addrs = url.addrs;
-    store->naddrs = url.naddrs;
+    server->text = *text;
+    server->addrs = url.addrs;
+    server->naddrs = url.naddrs;
 
     if (url.family != AF_UNIX) {
-        store->host = url.host;
-        store->port = url.port;
+        server->host = url.host;
+        server->port = url.port;
     }
 
     return NGX_CONF_OK;
@@ -587,7 +663,7 @@ ngx_iot_redis_conf_password_file(ngx_conf_t *cf,
     }
 
     if (ngx_iot_redis_password_read(cf, &store->password_file,
-                                    &store->password)
+                                    &store->endpoint.password)
         != NGX_OK)
     {
         return NGX_CONF_ERROR;

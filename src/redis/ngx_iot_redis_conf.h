@@ -13,6 +13,7 @@
 #include <ngx_core.h>
 
 #include "ngx_iot_redis.h"
+#include "ngx_iot_redis_endpoint.h"
 
 
 /* the client's own; users of it need ngx_iot_redis.h only */
@@ -21,60 +22,57 @@
 typedef struct ngx_iot_redis_s  ngx_iot_redis_t;
 
 
+typedef enum {
+    NGX_IOT_REDIS_SINGLE = 0,
+    NGX_IOT_REDIS_SENTINEL,
+    NGX_IOT_REDIS_CLUSTER
+} ngx_iot_redis_topology_e;
+
+
 struct ngx_iot_redis_conf_s {
-    ngx_str_t                name;
+    ngx_str_t                  name;
 
     /* where a directive asked for it, until the block was seen */
-    ngx_str_t                user;
-    ngx_str_t                file;
-    ngx_uint_t               line;
+    ngx_str_t                  user;
+    ngx_str_t                  file;
+    ngx_uint_t                 line;
 
-    ngx_str_t                server;
-    ngx_addr_t              *addrs;
-    ngx_uint_t               naddrs;
-    ngx_str_t                host;          /* as written; empty: none */
-    in_port_t                port;
+    ngx_iot_redis_topology_e   topology;
 
-    ngx_resolver_t          *resolver;      /* or NULL */
-    ngx_msec_t               resolver_timeout;
+    /* the one, the sentinels, or the first ones of a cluster */
+    ngx_iot_redis_server_t    *servers;
+    ngx_uint_t                 nservers;
 
-    ngx_str_t                username;
-    ngx_str_t                password_file;
-    ngx_str_t                password;      /* empty: none */
-    ngx_uint_t               database;
+    ngx_resolver_t            *resolver;    /* or NULL */
+    ngx_msec_t                 resolver_timeout;
 
-    ngx_flag_t               ssl;
-    ngx_flag_t               ssl_verify;
-    ngx_str_t                ssl_trusted_certificate;
-    ngx_str_t                ssl_certificate;
-    ngx_str_t                ssl_certificate_key;
-    ngx_str_t                ssl_name;      /* or of server; ends with a 0 */
-    ngx_ssl_t               *ssl_context;
+    ngx_iot_redis_endpoint_t   endpoint;
+    ngx_str_t                  password_file;
 
-    ngx_msec_t               connect_timeout;
-    ngx_msec_t               timeout;
-    ngx_uint_t               queue;
-    ngx_str_t                key_prefix;
+    ngx_flag_t                 ssl;
+    ngx_str_t                  ssl_trusted_certificate;
+    ngx_str_t                  ssl_certificate;
+    ngx_str_t                  ssl_certificate_key;
+    ngx_str_t                  ssl_name;    /* as written */
 
-    /* all stores load the same scripts */
-    ngx_iot_resp_script_t   *scripts;
-    ngx_uint_t               nscripts;
+    ngx_uint_t                 connections; /* to a server, for commands */
+    ngx_uint_t                 replicas;    /* that have each write, or 0 */
+    ngx_uint_t                 queue;
+    ngx_str_t                  key_prefix;
 
     /* run time: this worker's own, NULL in the master */
-    ngx_iot_redis_t         *client;
+    ngx_iot_redis_t           *client;
 
-    unsigned                 ssl_name_is_address:1;
-    unsigned                 resolve:1;     /* host, at each connect */
-    unsigned                 defined:1;
-    unsigned                 used:1;
+    unsigned                   defined:1;
+    unsigned                   used:1;
 };
 
 
 typedef struct {
-    ngx_array_t              stores;        /* ngx_iot_redis_conf_t * */
+    ngx_array_t                stores;      /* ngx_iot_redis_conf_t * */
 
-    ngx_iot_resp_script_t   *scripts;
-    ngx_uint_t               nscripts;
+    ngx_iot_resp_script_t     *scripts;
+    ngx_uint_t                 nscripts;
 } ngx_iot_redis_main_conf_t;
 
 

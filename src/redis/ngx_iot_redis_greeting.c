@@ -12,25 +12,33 @@
 #include "ngx_iot_redis_password.h"
 
 
+/* more than what is wrong with a server needs */
+#define NGX_IOT_REDIS_GREETING_WHAT  64
+
+
 static ngx_int_t ngx_iot_redis_greeting_write_hello(
-    const ngx_iot_redis_conf_t *conf, ngx_iot_redis_output_t *output);
+    const ngx_iot_redis_endpoint_t *endpoint, ngx_iot_redis_output_t *output);
 static ngx_int_t ngx_iot_redis_greeting_write_select(
-    const ngx_iot_redis_conf_t *conf, ngx_iot_redis_output_t *output);
+    const ngx_iot_redis_endpoint_t *endpoint, ngx_iot_redis_output_t *output);
 static ngx_int_t ngx_iot_redis_greeting_write_scripts(
-    const ngx_iot_redis_conf_t *conf, ngx_iot_redis_output_t *output);
+    const ngx_iot_redis_endpoint_t *endpoint, ngx_iot_redis_output_t *output);
 static ngx_int_t ngx_iot_redis_greeting_check_hello(
-    const ngx_iot_redis_conf_t *conf, const ngx_iot_resp_reply_t *reply,
-    ngx_str_t *reason);
-static ngx_int_t ngx_iot_redis_greeting_check_select(
-    const ngx_iot_redis_conf_t *conf, const ngx_iot_resp_reply_t *reply,
-    ngx_str_t *reason);
-static ngx_int_t ngx_iot_redis_greeting_check_script(
-    const ngx_iot_redis_conf_t *conf, const ngx_iot_resp_script_t *script,
+    const ngx_iot_redis_endpoint_t *endpoint,
     const ngx_iot_resp_reply_t *reply, ngx_str_t *reason);
+static ngx_int_t ngx_iot_redis_greeting_check_server(
+    const ngx_iot_redis_endpoint_t *endpoint,
+    const ngx_iot_resp_reply_t *reply, ngx_str_t *reason);
+static ngx_int_t ngx_iot_redis_greeting_check_select(
+    const ngx_iot_redis_endpoint_t *endpoint,
+    const ngx_iot_resp_reply_t *reply, ngx_str_t *reason);
+static ngx_int_t ngx_iot_redis_greeting_check_script(
+    const ngx_iot_redis_endpoint_t *endpoint,
+    const ngx_iot_resp_script_t *script, const ngx_iot_resp_reply_t *reply,
+    ngx_str_t *reason);
 static const ngx_str_t *ngx_iot_redis_greeting_field(
     const ngx_iot_resp_reply_t *reply, const char *name);
 static ngx_int_t ngx_iot_redis_greeting_refused(
-    const ngx_iot_redis_conf_t *conf, const char *what,
+    const ngx_iot_redis_endpoint_t *endpoint, const char *what,
     const ngx_iot_resp_reply_t *reply, ngx_str_t *reason);
 static ngx_uint_t ngx_iot_redis_greeting_denied(const ngx_str_t *said);
 static ngx_int_t ngx_iot_redis_greeting_decline(ngx_str_t *reason,
@@ -53,25 +61,25 @@ static const ngx_str_t  ngx_iot_redis_greeting_denials[] = {
 
 
 ngx_int_t
-ngx_iot_redis_greeting_write(const ngx_iot_redis_conf_t *conf,
+ngx_iot_redis_greeting_write(const ngx_iot_redis_endpoint_t *endpoint,
     ngx_iot_redis_output_t *output)
 {
-    if (ngx_iot_redis_greeting_write_hello(conf, output) != NGX_OK) {
+    if (ngx_iot_redis_greeting_write_hello(endpoint, output) != NGX_OK) {
         return NGX_ERROR;
     }
 
-    if (conf->database
-        && ngx_iot_redis_greeting_write_select(conf, output) != NGX_OK)
+    if (endpoint->database
+        && ngx_iot_redis_greeting_write_select(endpoint, output) != NGX_OK)
     {
         return NGX_ERROR;
     }
 
-    return ngx_iot_redis_greeting_write_scripts(conf, output);
+    return ngx_iot_redis_greeting_write_scripts(endpoint, output);
 }
 
 
 static ngx_int_t
-ngx_iot_redis_greeting_write_hello(const ngx_iot_redis_conf_t *conf,
+ngx_iot_redis_greeting_write_hello(const ngx_iot_redis_endpoint_t *endpoint,
     ngx_iot_redis_output_t *output)
 {
     u_char                  name[sizeof("ngx-iot-") + NGX_INT64_LEN];
@@ -85,19 +93,19 @@ ngx_iot_redis_greeting_write_hello(const ngx_iot_redis_conf_t *conf,
     ngx_str_set(arg, "2");
     arg++;
 
-    if (conf->password.len) {
+    if (endpoint->password.len) {
         ngx_str_set(arg, "AUTH");
         arg++;
 
-        if (conf->username.len) {
-            *arg++ = conf->username;
+        if (endpoint->username.len) {
+            *arg++ = endpoint->username;
 
         } else {
             ngx_str_set(arg, "default");
             arg++;
         }
 
-        *arg++ = conf->password;
+        *arg++ = endpoint->password;
     }
 
     ngx_str_set(arg, "SETNAME");
@@ -116,7 +124,7 @@ ngx_iot_redis_greeting_write_hello(const ngx_iot_redis_conf_t *conf,
         return NGX_ERROR;
     }
 
-    if (conf->password.len) {
+    if (endpoint->password.len) {
         ngx_iot_redis_output_conceal(output);
     }
 
@@ -125,7 +133,7 @@ ngx_iot_redis_greeting_write_hello(const ngx_iot_redis_conf_t *conf,
 
 
 static ngx_int_t
-ngx_iot_redis_greeting_write_select(const ngx_iot_redis_conf_t *conf,
+ngx_iot_redis_greeting_write_select(const ngx_iot_redis_endpoint_t *endpoint,
     ngx_iot_redis_output_t *output)
 {
     u_char                  number[NGX_INT_T_LEN];
@@ -140,14 +148,14 @@ ngx_iot_redis_greeting_write_select(const ngx_iot_redis_conf_t *conf,
     ngx_str_set(&argv[0], "SELECT");
 
     argv[1].data = number;
-    argv[1].len = ngx_sprintf(number, "%ui", conf->database) - number;
+    argv[1].len = ngx_sprintf(number, "%ui", endpoint->database) - number;
 
     return ngx_iot_redis_output_add(output, &req, 0);
 }
 
 
 static ngx_int_t
-ngx_iot_redis_greeting_write_scripts(const ngx_iot_redis_conf_t *conf,
+ngx_iot_redis_greeting_write_scripts(const ngx_iot_redis_endpoint_t *endpoint,
     ngx_iot_redis_output_t *output)
 {
     ngx_str_t               argv[3];
@@ -162,8 +170,8 @@ ngx_iot_redis_greeting_write_scripts(const ngx_iot_redis_conf_t *conf,
     ngx_str_set(&argv[0], "SCRIPT");
     ngx_str_set(&argv[1], "LOAD");
 
-    for (i = 0; i < conf->nscripts; i++) {
-        argv[2] = conf->scripts[i].source;
+    for (i = 0; i < endpoint->nscripts; i++) {
+        argv[2] = endpoint->scripts[i].source;
 
         if (ngx_iot_redis_output_add(output, &req, 0) != NGX_OK) {
             return NGX_ERROR;
@@ -175,48 +183,66 @@ ngx_iot_redis_greeting_write_scripts(const ngx_iot_redis_conf_t *conf,
 
 
 ngx_int_t
-ngx_iot_redis_greeting_check(const ngx_iot_redis_conf_t *conf, ngx_uint_t n,
-    const ngx_iot_resp_reply_t *reply, ngx_str_t *reason)
+ngx_iot_redis_greeting_check(const ngx_iot_redis_endpoint_t *endpoint,
+    ngx_uint_t n, const ngx_iot_resp_reply_t *reply, ngx_str_t *reason)
 {
     if (n-- == 0) {
-        return ngx_iot_redis_greeting_check_hello(conf, reply, reason);
+        return ngx_iot_redis_greeting_check_hello(endpoint, reply, reason);
     }
 
-    if (conf->database && n-- == 0) {
-        return ngx_iot_redis_greeting_check_select(conf, reply, reason);
+    if (endpoint->database && n-- == 0) {
+        return ngx_iot_redis_greeting_check_select(endpoint, reply, reason);
     }
 
-    return ngx_iot_redis_greeting_check_script(conf, &conf->scripts[n], reply,
+    return ngx_iot_redis_greeting_check_script(endpoint,
+                                               &endpoint->scripts[n], reply,
                                                reason);
 }
 
 
 static ngx_int_t
-ngx_iot_redis_greeting_check_hello(const ngx_iot_redis_conf_t *conf,
+ngx_iot_redis_greeting_check_hello(const ngx_iot_redis_endpoint_t *endpoint,
     const ngx_iot_resp_reply_t *reply, ngx_str_t *reason)
 {
+    if (reply->type == NGX_IOT_RESP_ERROR) {
+        return ngx_iot_redis_greeting_refused(endpoint, "redis refused HELLO",
+                                              reply, reason);
+    }
+
+    return ngx_iot_redis_greeting_check_server(endpoint, reply, reason);
+}
+
+
+static ngx_int_t
+ngx_iot_redis_greeting_check_server(const ngx_iot_redis_endpoint_t *endpoint,
+    const ngx_iot_resp_reply_t *reply, ngx_str_t *reason)
+{
+    u_char            what[NGX_IOT_REDIS_GREETING_WHAT];
     const ngx_str_t  *mode, *role;
 
     static const ngx_str_t  unknown = ngx_string("unknown");
 
-    if (reply->type == NGX_IOT_RESP_ERROR) {
-        return ngx_iot_redis_greeting_refused(conf, "redis refused HELLO",
-                                              reply, reason);
-    }
-
     mode = ngx_iot_redis_greeting_field(reply, "mode");
     role = ngx_iot_redis_greeting_field(reply, "role");
 
-    if (mode == NULL || !ngx_iot_redis_greeting_is(mode, "standalone")) {
-        return ngx_iot_redis_greeting_decline(reason,
-                          "redis is not in \"standalone\" mode, its mode is",
-                          mode ? mode : &unknown);
+    if (mode == NULL || !ngx_iot_redis_greeting_is(mode, endpoint->mode)) {
+        (void) ngx_snprintf(what, sizeof(what), "redis is not in \"%s\" mode, "
+                            "its mode is%Z", endpoint->mode);
+
+        return ngx_iot_redis_greeting_decline(reason, (char *) what,
+                                              mode ? mode : &unknown);
     }
 
-    if (role == NULL || !ngx_iot_redis_greeting_is(role, "master")) {
-        return ngx_iot_redis_greeting_decline(reason,
-                          "redis is not a \"master\", its role is",
-                          role ? role : &unknown);
+    if (endpoint->role == NULL) {
+        return NGX_OK;
+    }
+
+    if (role == NULL || !ngx_iot_redis_greeting_is(role, endpoint->role)) {
+        (void) ngx_snprintf(what, sizeof(what), "redis is not a \"%s\", "
+                            "its role is%Z", endpoint->role);
+
+        return ngx_iot_redis_greeting_decline(reason, (char *) what,
+                                              role ? role : &unknown);
     }
 
     return NGX_OK;
@@ -224,20 +250,21 @@ ngx_iot_redis_greeting_check_hello(const ngx_iot_redis_conf_t *conf,
 
 
 static ngx_int_t
-ngx_iot_redis_greeting_check_select(const ngx_iot_redis_conf_t *conf,
+ngx_iot_redis_greeting_check_select(const ngx_iot_redis_endpoint_t *endpoint,
     const ngx_iot_resp_reply_t *reply, ngx_str_t *reason)
 {
     if (reply->type == NGX_IOT_RESP_STATUS) {
         return NGX_OK;
     }
 
-    return ngx_iot_redis_greeting_refused(conf, "redis refused the database",
+    return ngx_iot_redis_greeting_refused(endpoint,
+                                          "redis refused the database",
                                           reply, reason);
 }
 
 
 static ngx_int_t
-ngx_iot_redis_greeting_check_script(const ngx_iot_redis_conf_t *conf,
+ngx_iot_redis_greeting_check_script(const ngx_iot_redis_endpoint_t *endpoint,
     const ngx_iot_resp_script_t *script, const ngx_iot_resp_reply_t *reply,
     ngx_str_t *reason)
 {
@@ -249,7 +276,7 @@ ngx_iot_redis_greeting_check_script(const ngx_iot_redis_conf_t *conf,
         return NGX_OK;
     }
 
-    return ngx_iot_redis_greeting_refused(conf, "redis refused a script",
+    return ngx_iot_redis_greeting_refused(endpoint, "redis refused a script",
                                           reply, reason);
 }
 
@@ -284,7 +311,7 @@ ngx_iot_redis_greeting_field(const ngx_iot_resp_reply_t *reply,
 
 /* a reply that is not the one that was hoped for, mostly an error */
 static ngx_int_t
-ngx_iot_redis_greeting_refused(const ngx_iot_redis_conf_t *conf,
+ngx_iot_redis_greeting_refused(const ngx_iot_redis_endpoint_t *endpoint,
     const char *what, const ngx_iot_resp_reply_t *reply, ngx_str_t *reason)
 {
     const ngx_str_t  *said;
@@ -306,7 +333,7 @@ ngx_iot_redis_greeting_refused(const ngx_iot_redis_conf_t *conf,
     {
         said = &unknown;
 
-    } else if (ngx_iot_redis_password_in(&conf->password, said)) {
+    } else if (ngx_iot_redis_password_in(&endpoint->password, said)) {
         said = &hidden;
     }
 

@@ -12,7 +12,7 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 
-#include "ngx_iot_redis_conf.h"
+#include "ngx_iot_redis_endpoint.h"
 #include "ngx_iot_redis_output.h"
 
 
@@ -24,16 +24,16 @@
 
 
 /* how many replies there will be */
-#define ngx_iot_redis_greeting_replies(conf)                                  \
-    (1 + ((conf)->database != 0) + (conf)->nscripts)
+#define ngx_iot_redis_greeting_replies(endpoint)                              \
+    (1 + ((endpoint)->database != 0) + (endpoint)->nscripts)
 
 /* room for the reason of a refusal */
 #define NGX_IOT_REDIS_REASON_LEN  (NGX_IOT_RESP_QUOTE_LEN + 128)
 
 
 /* NGX_OK, or NGX_ERROR: no memory */
-ngx_int_t ngx_iot_redis_greeting_write(const ngx_iot_redis_conf_t *conf,
-    ngx_iot_redis_output_t *output);
+ngx_int_t ngx_iot_redis_greeting_write(
+    const ngx_iot_redis_endpoint_t *endpoint, ngx_iot_redis_output_t *output);
 
 /*
  * Checks the n-th reply, from 0.  NGX_OK; NGX_DECLINED: the link is of no use;
@@ -41,8 +41,9 @@ ngx_int_t ngx_iot_redis_greeting_write(const ngx_iot_redis_conf_t *conf,
  * Reason, whose data has room for NGX_IOT_REDIS_REASON_LEN, says why; it
  * never holds the password.
  */
-ngx_int_t ngx_iot_redis_greeting_check(const ngx_iot_redis_conf_t *conf,
-    ngx_uint_t n, const ngx_iot_resp_reply_t *reply, ngx_str_t *reason);
+ngx_int_t ngx_iot_redis_greeting_check(
+    const ngx_iot_redis_endpoint_t *endpoint, ngx_uint_t n,
+    const ngx_iot_resp_reply_t *reply, ngx_str_t *reason);
 
 
 #endif /* _NGX_IOT_REDIS_GREETING_H_INCLUDED_ */

@@ -46,31 +46,31 @@ typedef enum {
 
 
 struct ngx_iot_redis_link_s {
-    const ngx_iot_redis_conf_t   *conf;
-    const ngx_iot_redis_owner_t  *owner;
-    void                         *data;
+    const ngx_iot_redis_endpoint_t  *endpoint;
+    const ngx_iot_redis_owner_t     *owner;
+    void                            *data;
 
-    ngx_log_t                     log;
-    ngx_addr_t                   *addr;
-    ngx_str_t                     server;   /* for the log */
-    u_char                        text[NGX_SOCKADDR_STRLEN];
-    ngx_connection_t             *connection;
-    ngx_uint_t                    number;   /* changes with the connection */
+    ngx_log_t                        log;
+    ngx_addr_t                      *addr;
+    ngx_str_t                        server;     /* for the log */
+    u_char                           text[NGX_SOCKADDR_STRLEN];
+    ngx_connection_t                *connection;
+    ngx_uint_t                       number;     /* of the connection */
 
-    ngx_iot_redis_link_state_e    state;
-    ngx_uint_t                    greeted;  /* replies to the greeting */
-    ngx_uint_t                    denied;
+    ngx_iot_redis_link_state_e       state;
+    ngx_uint_t                       greeted;    /* replies to this */
+    ngx_uint_t                       denied;
 
-    ngx_iot_resp_t               *resp;
-    ngx_iot_resp_limits_t         limits;
+    ngx_iot_resp_t                  *resp;
+    ngx_iot_resp_limits_t            limits;
 
-    ngx_iot_redis_output_t        output;
-    ngx_event_t                   flush;
-    ngx_queue_t                   written;  /* commands, first to be replied */
-    const char                   *leaving;  /* or NULL; when all are replied */
+    ngx_iot_redis_output_t           output;
+    ngx_event_t                      flush;
+    ngx_queue_t                      written;    /* commands, in order */
+    const char                      *leaving;    /* when all are replied */
 
 #if (NGX_SSL)
-    ngx_iot_redis_ssl_said_t      said;
+    ngx_iot_redis_ssl_said_t         said;
 #endif
 };
 
@@ -117,7 +117,8 @@ static u_char *ngx_iot_redis_link_log_handler(ngx_log_t *log, u_char *buf,
 
 
 ngx_iot_redis_link_t *
-ngx_iot_redis_link_create(ngx_pool_t *pool, const ngx_iot_redis_conf_t *conf,
+ngx_iot_redis_link_create(ngx_pool_t *pool,
+    const ngx_iot_redis_endpoint_t *endpoint, const ngx_str_t *name,
     const ngx_iot_redis_owner_t *owner, void *data, ngx_log_t *log)
 {
     ngx_iot_redis_link_t  *link;
@@ -127,8 +128,8 @@ ngx_iot_redis_link_create(ngx_pool_t *pool, const ngx_iot_redis_conf_t *conf,
         return NULL;
     }
 
-    link->conf = conf;
-    link->server = conf->server;
+    link->endpoint = endpoint;
+    link->server = *name;
     link->owner = owner;
     link->data = data;
 
@@ -194,7 +195,8 @@ ngx_iot_redis_link_connect(ngx_iot_redis_link_t *link, ngx_addr_t *addr)
     link->resp = ngx_iot_resp_create(&link->limits, &link->log);
 
     if (link->resp == NULL
-        || ngx_iot_redis_greeting_write(link->conf, &link->output) != NGX_OK)
+        || ngx_iot_redis_greeting_write(link->endpoint, &link->output)
+           != NGX_OK)
     {
         ngx_iot_redis_link_break(link, NGX_ENOMEM, "greeting failed");
         return;
@@ -210,7 +212,7 @@ ngx_iot_redis_link_connect(ngx_iot_redis_link_t *link, ngx_addr_t *addr)
     c = link->connection;
 
     c->write->cancelable = 1;
-    ngx_add_timer(c->write, link->conf->connect_timeout);
+    ngx_add_timer(c->write, link->endpoint->connect_timeout);
 
     ngx_iot_redis_link_set_options(link);
 
@@ -300,7 +302,7 @@ ngx_iot_redis_link_set_options(ngx_iot_redis_link_t *link)
 #endif
 
 #ifdef TCP_USER_TIMEOUT
-    timeout = ngx_min(link->conf->timeout, NGX_MAX_INT32_VALUE / 2);
+    timeout = ngx_min(link->endpoint->timeout, NGX_MAX_INT32_VALUE / 2);
 
     ngx_iot_redis_link_set_option(link, TCP_USER_TIMEOUT, (int) timeout * 2,
                                   "TCP_USER_TIMEOUT");
@@ -336,7 +338,7 @@ ngx_iot_redis_link_connected(ngx_iot_redis_link_t *link)
 
 #if (NGX_SSL)
 
-    if (link->conf->ssl) {
+    if (link->endpoint->ssl) {
         ngx_iot_redis_link_secure(link);
         return;
     }
@@ -395,7 +397,7 @@ ngx_iot_redis_link_secure(ngx_iot_redis_link_t *link)
     link->state = NGX_IOT_REDIS_LINK_HANDSHAKING;
     link->log.action = "handshaking with redis";
 
-    if (ngx_iot_redis_ssl_open(link->conf, &link->said, c) != NGX_OK) {
+    if (ngx_iot_redis_ssl_open(link->endpoint, &link->said, c) != NGX_OK) {
         ngx_iot_redis_link_fail(link, NGX_ENOMEM, "SSL failed");
         return;
     }
@@ -424,7 +426,7 @@ ngx_iot_redis_link_handshake_handler(ngx_connection_t *c)
     }
 
     if (!c->ssl->handshaked
-        || ngx_iot_redis_ssl_check(link->conf, &link->said, c) != NGX_OK)
+        || ngx_iot_redis_ssl_check(link->endpoint, &link->said, c) != NGX_OK)
     {
         ngx_iot_redis_link_fail(link, 0, "SSL handshake failed");
         return;
@@ -727,7 +729,7 @@ ngx_iot_redis_link_greeting(ngx_iot_redis_link_t *link,
 
     reason.data = buf;
 
-    rc = ngx_iot_redis_greeting_check(link->conf, link->greeted, reply,
+    rc = ngx_iot_redis_greeting_check(link->endpoint, link->greeted, reply,
                                       &reason);
     if (rc != NGX_OK) {
         link->denied = (rc == NGX_ABORT);
@@ -738,7 +740,7 @@ ngx_iot_redis_link_greeting(ngx_iot_redis_link_t *link,
 
     link->greeted++;
 
-    if (link->greeted < ngx_iot_redis_greeting_replies(link->conf)) {
+    if (link->greeted < ngx_iot_redis_greeting_replies(link->endpoint)) {
         return NGX_OK;
     }
 
@@ -854,7 +856,7 @@ ngx_iot_redis_link_fail(ngx_iot_redis_link_t *link, ngx_err_t err,
 {
 #if (NGX_SSL)
 
-    if (link->conf->ssl && link->said.text[0]) {
+    if (link->endpoint->ssl && link->said.text[0]) {
         ngx_iot_redis_link_break(link, 0, link->said.text);
         return;
     }
@@ -983,5 +985,5 @@ ngx_iot_redis_link_log_handler(ngx_log_t *log, u_char *buf, size_t len)
     }
 
     return ngx_snprintf(p, len, ", store: \"%V\", server: \"%V\"",
-                        &link->conf->name, &link->server);
+                        &link->endpoint->store, &link->server);
 }

@@ -61,10 +61,13 @@ typedef struct {
 } ngx_iot_redis_owner_t;
 
 
-/* NULL: no memory.  Memory that lives as long as the link is from the pool. */
+/*
+ * NULL: no memory.  Memory that lives as long as the link is from the pool.
+ * Name: of the server, for the log, until an address takes its place.
+ */
 ngx_iot_redis_link_t *ngx_iot_redis_link_create(ngx_pool_t *pool,
-    const ngx_iot_redis_conf_t *conf, const ngx_iot_redis_owner_t *owner,
-    void *data, ngx_log_t *log);
+    const ngx_iot_redis_endpoint_t *endpoint, const ngx_str_t *name,
+    const ngx_iot_redis_owner_t *owner, void *data, ngx_log_t *log);
 
 /* the commands that it has are forgotten, nothing is called */
 void ngx_iot_redis_link_destroy(ngx_iot_redis_link_t *link);

@@ -24,16 +24,16 @@ static ngx_int_t ngx_iot_redis_names_copy(ngx_pool_t *pool, ngx_addr_t *addr,
 
 void
 ngx_iot_redis_names_init(ngx_iot_redis_names_t *names,
-    const ngx_iot_redis_conf_t *conf, ngx_iot_redis_names_pt done, void *data,
-    ngx_log_t *log)
+    const ngx_iot_redis_server_t *server, ngx_iot_redis_names_pt done,
+    void *data, ngx_log_t *log)
 {
-    names->conf = conf;
+    names->server = server;
     names->done = done;
     names->data = data;
     names->log = log;
 
-    names->addrs = conf->addrs;
-    names->naddrs = conf->naddrs;
+    names->addrs = server->addrs;
+    names->naddrs = server->naddrs;
     names->pool = NULL;
     names->ctx = NULL;
 }
@@ -42,17 +42,17 @@ ngx_iot_redis_names_init(ngx_iot_redis_names_t *names,
 void
 ngx_iot_redis_names_update(ngx_iot_redis_names_t *names)
 {
-    ngx_resolver_ctx_t          *ctx;
-    const ngx_iot_redis_conf_t  *conf;
+    ngx_resolver_ctx_t            *ctx;
+    const ngx_iot_redis_server_t  *server;
 
-    conf = names->conf;
+    server = names->server;
 
-    if (!conf->resolve) {
+    if (server->resolver == NULL) {
         names->done(names->data, NULL);
         return;
     }
 
-    ctx = ngx_resolve_start(conf->resolver, NULL);
+    ctx = ngx_resolve_start(server->resolver, NULL);
 
     /* NGX_NO_RESOLVER: the directive does not allow none */
 
@@ -61,10 +61,10 @@ ngx_iot_redis_names_update(ngx_iot_redis_names_t *names)
         return;
     }
 
-    ctx->name = conf->host;
+    ctx->name = server->host;
     ctx->handler = ngx_iot_redis_names_handler;
     ctx->data = names;
-    ctx->timeout = conf->resolver_timeout;
+    ctx->timeout = server->resolver_timeout;
     ctx->cancelable = 1;
 
     names->ctx = ctx;
@@ -120,7 +120,7 @@ ngx_iot_redis_names_take(ngx_iot_redis_names_t *names, ngx_resolver_ctx_t *ctx)
     for (i = 0; i < ctx->naddrs; i++) {
 
         if (ngx_iot_redis_names_copy(pool, &addrs[i], &ctx->addrs[i],
-                                     names->conf->port)
+                                     names->server->port)
             != NGX_OK)
         {
             goto failed;

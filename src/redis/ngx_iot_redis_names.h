@@ -13,7 +13,7 @@
 #include <ngx_core.h>
 #include <ngx_event.h>
 
-#include "ngx_iot_redis_conf.h"
+#include "ngx_iot_redis_endpoint.h"
 
 
 /*
@@ -28,23 +28,23 @@ typedef void (*ngx_iot_redis_names_pt)(void *data, const char *failed);
 
 
 struct ngx_iot_redis_names_s {
-    const ngx_iot_redis_conf_t  *conf;
-    ngx_iot_redis_names_pt       done;
-    void                        *data;
-    ngx_log_t                   *log;
+    const ngx_iot_redis_server_t  *server;
+    ngx_iot_redis_names_pt         done;
+    void                          *data;
+    ngx_log_t                     *log;
 
-    /* of the configuration, or of the pool */
-    ngx_addr_t                  *addrs;
-    ngx_uint_t                   naddrs;
-    ngx_pool_t                  *pool;
+    /* of the server, or of the pool */
+    ngx_addr_t                    *addrs;
+    ngx_uint_t                     naddrs;
+    ngx_pool_t                    *pool;
 
-    ngx_resolver_ctx_t          *ctx;       /* while it is asked */
+    ngx_resolver_ctx_t            *ctx;     /* while it is asked */
 };
 
 
 void ngx_iot_redis_names_init(ngx_iot_redis_names_t *names,
-    const ngx_iot_redis_conf_t *conf, ngx_iot_redis_names_pt done, void *data,
-    ngx_log_t *log);
+    const ngx_iot_redis_server_t *server, ngx_iot_redis_names_pt done,
+    void *data, ngx_log_t *log);
 
 /*
  * Looks the name up, if that is wanted, and calls done, possibly from inside.

@@ -100,7 +100,8 @@ static const ngx_iot_redis_owner_t  ngx_iot_redis_node_owner = {
 
 ngx_iot_redis_node_t *
 ngx_iot_redis_node_create(ngx_iot_redis_t *client, ngx_pool_t *pool,
-    const ngx_iot_redis_conf_t *conf, ngx_log_t *log)
+    const ngx_iot_redis_endpoint_t *endpoint,
+    const ngx_iot_redis_server_t *server, ngx_log_t *log)
 {
     ngx_iot_redis_node_t  *node;
 
@@ -113,14 +114,14 @@ ngx_iot_redis_node_create(ngx_iot_redis_t *client, ngx_pool_t *pool,
 
     ngx_queue_init(&node->waiting);
 
-    node->link = ngx_iot_redis_link_create(pool, conf,
+    node->link = ngx_iot_redis_link_create(pool, endpoint, &server->text,
                                            &ngx_iot_redis_node_owner, node,
                                            log);
     if (node->link == NULL) {
         return NULL;
     }
 
-    ngx_iot_redis_names_init(&node->names, conf, ngx_iot_redis_node_named,
+    ngx_iot_redis_names_init(&node->names, server, ngx_iot_redis_node_named,
                              node, ngx_iot_redis_link_log(node->link));
 
     node->retry.handler = ngx_iot_redis_node_retry_handler;

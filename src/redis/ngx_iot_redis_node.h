@@ -26,9 +26,10 @@
 typedef struct ngx_iot_redis_node_s  ngx_iot_redis_node_t;
 
 
-/* NULL: no memory */
+/* NULL: no memory.  Endpoint and server are kept by reference. */
 ngx_iot_redis_node_t *ngx_iot_redis_node_create(ngx_iot_redis_t *client,
-    ngx_pool_t *pool, const ngx_iot_redis_conf_t *conf, ngx_log_t *log);
+    ngx_pool_t *pool, const ngx_iot_redis_endpoint_t *endpoint,
+    const ngx_iot_redis_server_t *server, ngx_log_t *log);
 void ngx_iot_redis_node_destroy(ngx_iot_redis_node_t *node);
 
 /* begins to connect */

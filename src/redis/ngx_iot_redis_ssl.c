@@ -29,12 +29,13 @@ static ngx_int_t ngx_iot_redis_ssl_complete(ngx_conf_t *cf,
     ngx_iot_redis_conf_t *store);
 static ngx_int_t ngx_iot_redis_ssl_complete_name(ngx_conf_t *cf,
     ngx_iot_redis_conf_t *store);
+static ngx_uint_t ngx_iot_redis_ssl_is_address(u_char *name, size_t len);
 static ngx_int_t ngx_iot_redis_ssl_create(ngx_conf_t *cf,
     ngx_iot_redis_conf_t *store);
-static ngx_int_t ngx_iot_redis_ssl_set_name(const ngx_iot_redis_conf_t *conf,
-    ngx_connection_t *c);
-static ngx_uint_t ngx_iot_redis_ssl_matches(const ngx_iot_redis_conf_t *conf,
-    ngx_connection_t *c);
+static ngx_int_t ngx_iot_redis_ssl_set_sni(
+    const ngx_iot_redis_endpoint_t *endpoint, ngx_connection_t *c);
+static ngx_uint_t ngx_iot_redis_ssl_matches(
+    const ngx_iot_redis_endpoint_t *endpoint, ngx_connection_t *c);
 static void ngx_iot_redis_ssl_log_init(ngx_iot_redis_ssl_said_t *said,
     ngx_log_t *parent);
 static void ngx_iot_redis_ssl_log_writer(ngx_log_t *log, ngx_uint_t level,
@@ -58,7 +59,7 @@ ngx_iot_redis_ssl_init(ngx_conf_t *cf, ngx_iot_redis_conf_t *store)
         return NGX_OK;
     }
 
-    ngx_conf_init_value(store->ssl_verify, 1);
+    ngx_conf_init_value(store->endpoint.ssl_verify, 1);
 
 #if (NGX_SSL)
 
@@ -85,7 +86,7 @@ ngx_iot_redis_ssl_unused(ngx_conf_t *cf, ngx_iot_redis_conf_t *store)
 {
     const char  *name;
 
-    name = store->ssl_verify != NGX_CONF_UNSET ? "ssl_verify"
+    name = store->endpoint.ssl_verify != NGX_CONF_UNSET ? "ssl_verify"
            : store->ssl_name.len ? "ssl_name"
            : store->ssl_trusted_certificate.len ? "ssl_trusted_certificate"
            : store->ssl_certificate.len ? "ssl_certificate"
@@ -110,7 +111,8 @@ ngx_iot_redis_ssl_unused(ngx_conf_t *cf, ngx_iot_redis_conf_t *store)
 static ngx_int_t
 ngx_iot_redis_ssl_complete(ngx_conf_t *cf, ngx_iot_redis_conf_t *store)
 {
-    if (store->ssl_verify && store->ssl_trusted_certificate.len == 0) {
+    if (store->endpoint.ssl_verify && store->ssl_trusted_certificate.len == 0)
+    {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "\"ssl on\" without \"ssl_trusted_certificate\" "
                            "or \"ssl_verify off\" in iot_store \"%V\"",
@@ -138,24 +140,17 @@ ngx_iot_redis_ssl_complete(ngx_conf_t *cf, ngx_iot_redis_conf_t *store)
 }
 
 
-/* OpenSSL wants it to end with a zero */
 static ngx_int_t
 ngx_iot_redis_ssl_complete_name(ngx_conf_t *cf, ngx_iot_redis_conf_t *store)
 {
-    ngx_int_t   rc;
-    ngx_str_t   name;
-    ngx_addr_t  addr;
+    u_char     *buf;
+    ngx_str_t  *name;
 
-    name = store->ssl_name.len ? store->ssl_name : store->host;
+    name = store->ssl_name.len ? &store->ssl_name : &store->servers[0].host;
 
-    if (name.len > 2 && name.data[0] == '[') {
-        name.data++;
-        name.len -= 2;
-    }
+    if (name->len == 0) {
 
-    if (name.len == 0) {
-
-        if (!store->ssl_verify) {
+        if (!store->endpoint.ssl_verify) {
             return NGX_OK;
         }
 
@@ -165,24 +160,54 @@ ngx_iot_redis_ssl_complete_name(ngx_conf_t *cf, ngx_iot_redis_conf_t *store)
         return NGX_ERROR;
     }
 
-    store->ssl_name.len = name.len;
-    store->ssl_name.data = ngx_pnalloc(cf->pool, name.len + 1);
-
-    if (store->ssl_name.data == NULL) {
+    buf = ngx_pnalloc(cf->pool, name->len + 1);
+    if (buf == NULL) {
         return NGX_ERROR;
     }
 
-    (void) ngx_cpystrn(store->ssl_name.data, name.data, name.len + 1);
-
-    rc = ngx_parse_addr(cf->pool, &addr, name.data, name.len);
-
-    if (rc == NGX_ERROR) {
-        return NGX_ERROR;
-    }
-
-    store->ssl_name_is_address = (rc == NGX_OK);
+    ngx_iot_redis_ssl_set_name(&store->endpoint, name, buf);
 
     return NGX_OK;
+}
+
+
+void
+ngx_iot_redis_ssl_set_name(ngx_iot_redis_endpoint_t *endpoint,
+    const ngx_str_t *host, u_char *buf)
+{
+    ngx_str_t  name;
+
+    name = *host;
+
+    if (name.len > 2 && name.data[0] == '[') {
+        name.data++;
+        name.len -= 2;
+    }
+
+    /* OpenSSL wants it to end with a zero */
+
+    (void) ngx_cpystrn(buf, name.data, name.len + 1);
+
+    endpoint->ssl_name.len = name.len;
+    endpoint->ssl_name.data = buf;
+    endpoint->ssl_name_is_address = ngx_iot_redis_ssl_is_address(buf,
+                                                                 name.len);
+}
+
+
+static ngx_uint_t
+ngx_iot_redis_ssl_is_address(u_char *name, size_t len)
+{
+#if (NGX_HAVE_INET6)
+    u_char  addr[16];
+
+    if (ngx_inet6_addr(name, len, addr) == NGX_OK) {
+        return 1;
+    }
+
+#endif
+
+    return ngx_inet_addr(name, len) != INADDR_NONE;
 }
 
 
@@ -211,7 +236,7 @@ ngx_iot_redis_ssl_create(ngx_conf_t *cf, ngx_iot_redis_conf_t *store)
     cln->handler = ngx_ssl_cleanup_ctx;
     cln->data = ssl;
 
-    store->ssl_context = ssl;
+    store->endpoint.ssl = ssl;
 
     if (store->ssl_certificate.len
         && ngx_ssl_certificate(cf, ssl, &store->ssl_certificate,
@@ -221,7 +246,7 @@ ngx_iot_redis_ssl_create(ngx_conf_t *cf, ngx_iot_redis_conf_t *store)
         return NGX_ERROR;
     }
 
-    if (!store->ssl_verify) {
+    if (!store->endpoint.ssl_verify) {
         return NGX_OK;
     }
 
@@ -232,7 +257,7 @@ ngx_iot_redis_ssl_create(ngx_conf_t *cf, ngx_iot_redis_conf_t *store)
 
 
 ngx_int_t
-ngx_iot_redis_ssl_open(const ngx_iot_redis_conf_t *conf,
+ngx_iot_redis_ssl_open(const ngx_iot_redis_endpoint_t *endpoint,
     ngx_iot_redis_ssl_said_t *said, ngx_connection_t *c)
 {
     ngx_iot_redis_ssl_log_init(said, c->log);
@@ -244,7 +269,7 @@ ngx_iot_redis_ssl_open(const ngx_iot_redis_conf_t *conf,
         return NGX_ERROR;
     }
 
-    if (ngx_ssl_create_connection(conf->ssl_context, c, NGX_SSL_CLIENT)
+    if (ngx_ssl_create_connection(endpoint->ssl, c, NGX_SSL_CLIENT)
         != NGX_OK)
     {
         return NGX_ERROR;
@@ -262,26 +287,26 @@ ngx_iot_redis_ssl_open(const ngx_iot_redis_conf_t *conf,
 
     (void) SSL_set_mode(c->ssl->connection, SSL_MODE_ENABLE_PARTIAL_WRITE);
 
-    return ngx_iot_redis_ssl_set_name(conf, c);
+    return ngx_iot_redis_ssl_set_sni(endpoint, c);
 }
 
 
 /* SNI */
 static ngx_int_t
-ngx_iot_redis_ssl_set_name(const ngx_iot_redis_conf_t *conf,
+ngx_iot_redis_ssl_set_sni(const ngx_iot_redis_endpoint_t *endpoint,
     ngx_connection_t *c)
 {
-    if (conf->ssl_name.len == 0 || conf->ssl_name_is_address) {
+    if (endpoint->ssl_name.len == 0 || endpoint->ssl_name_is_address) {
         return NGX_OK;
     }
 
     if (SSL_set_tlsext_host_name(c->ssl->connection,
-                                 (char *) conf->ssl_name.data)
+                                 (char *) endpoint->ssl_name.data)
         == 0)
     {
         ngx_ssl_error(NGX_LOG_ERR, c->log, 0,
                       "SSL_set_tlsext_host_name(\"%V\") failed",
-                      &conf->ssl_name);
+                      &endpoint->ssl_name);
         return NGX_ERROR;
     }
 
@@ -290,13 +315,13 @@ ngx_iot_redis_ssl_set_name(const ngx_iot_redis_conf_t *conf,
 
 
 ngx_int_t
-ngx_iot_redis_ssl_check(const ngx_iot_redis_conf_t *conf,
+ngx_iot_redis_ssl_check(const ngx_iot_redis_endpoint_t *endpoint,
     ngx_iot_redis_ssl_said_t *said, ngx_connection_t *c)
 {
     long     rc;
     u_char  *p, *last;
 
-    if (!conf->ssl_verify) {
+    if (!endpoint->ssl_verify) {
         return NGX_OK;
     }
 
@@ -313,9 +338,9 @@ ngx_iot_redis_ssl_check(const ngx_iot_redis_conf_t *conf,
         return NGX_DECLINED;
     }
 
-    if (!ngx_iot_redis_ssl_matches(conf, c)) {
+    if (!ngx_iot_redis_ssl_matches(endpoint, c)) {
         p = ngx_slprintf(p, last, "redis SSL certificate does not match "
-                         "\"%V\"", &conf->ssl_name);
+                         "\"%V\"", &endpoint->ssl_name);
         *p = '\0';
 
         return NGX_DECLINED;
@@ -326,15 +351,15 @@ ngx_iot_redis_ssl_check(const ngx_iot_redis_conf_t *conf,
 
 
 static ngx_uint_t
-ngx_iot_redis_ssl_matches(const ngx_iot_redis_conf_t *conf,
+ngx_iot_redis_ssl_matches(const ngx_iot_redis_endpoint_t *endpoint,
     ngx_connection_t *c)
 {
     X509       *cert;
     ngx_str_t   name;
     ngx_uint_t  matches;
 
-    if (!conf->ssl_name_is_address) {
-        name = conf->ssl_name;
+    if (!endpoint->ssl_name_is_address) {
+        name = endpoint->ssl_name;
         return ngx_ssl_check_host(c, &name) == NGX_OK;
     }
 
@@ -343,7 +368,8 @@ ngx_iot_redis_ssl_matches(const ngx_iot_redis_conf_t *conf,
         return 0;
     }
 
-    matches = (X509_check_ip_asc(cert, (char *) conf->ssl_name.data, 0) == 1);
+    matches = (X509_check_ip_asc(cert, (char *) endpoint->ssl_name.data, 0)
+               == 1);
 
     X509_free(cert);
     ERR_clear_error();

@@ -45,17 +45,24 @@ ngx_int_t ngx_iot_redis_ssl_init(ngx_conf_t *cf, ngx_iot_redis_conf_t *store);
 #if (NGX_SSL)
 
 /*
+ * Sets the name that the certificate has to have, as it is written in an
+ * address.  It is copied to buf, which has room for one byte more.
+ */
+void ngx_iot_redis_ssl_set_name(ngx_iot_redis_endpoint_t *endpoint,
+    const ngx_str_t *host, u_char *buf);
+
+/*
  * Prepares a connected socket for ngx_ssl_handshake(); c->pool and c->ssl are
  * the caller's to destroy, also after NGX_ERROR.
  */
-ngx_int_t ngx_iot_redis_ssl_open(const ngx_iot_redis_conf_t *conf,
+ngx_int_t ngx_iot_redis_ssl_open(const ngx_iot_redis_endpoint_t *endpoint,
     ngx_iot_redis_ssl_said_t *said, ngx_connection_t *c);
 
 /*
  * After the handshake: is it the server that is wanted?  NGX_OK, or
  * NGX_DECLINED: said->text tells why.
  */
-ngx_int_t ngx_iot_redis_ssl_check(const ngx_iot_redis_conf_t *conf,
+ngx_int_t ngx_iot_redis_ssl_check(const ngx_iot_redis_endpoint_t *endpoint,
     ngx_iot_redis_ssl_said_t *said, ngx_connection_t *c);
 
 #endif
