@@ -164,7 +164,7 @@ invalid number of arguments in "server" directive
 --- store: server 127.0.0.1 127.0.0.2;
 --- must_die
 --- error_log
-more than one address in "server" directive in iot_store "main"
+more than one address in "server" directive with "topology single" in
 
 
 
@@ -308,10 +308,10 @@ in "key_prefix" directive, expected at most 64 bytes
 
 
 === what a block does not know
---- store: server 127.0.0.1; topology cluster;
+--- store: server 127.0.0.1; shards cluster;
 --- must_die
 --- error_log
-unknown directive "topology" in "iot_store" block
+unknown directive "shards" in "iot_store" block
 
 
 

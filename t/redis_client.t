@@ -98,7 +98,7 @@ test 'configuration' => sub {
         ['iot_store a { server unix:; }', '',
             qr/invalid value "unix:" in "server" directive, no path/],
         ['iot_store a { server a b; }', '',
-            qr/more than one address in "server" directive in iot_store "a"/],
+            qr/more than one address in "server" directive with "topology/],
         ['iot_store a { nosuch 1; }', '',
             qr/unknown directive "nosuch" in "iot_store" block in/],
         ['iot_store a { server 127.0.0.1; timeout 0; }', '',

@@ -459,3 +459,82 @@ resolver_timeout 0;
 --- error_log eval
 qr/\[emerg\].*invalid value "0" in "resolver_timeout" directive, expected a/
 --- suppress_stderr
+
+
+
+=== TEST 43: one server, said to be so, with one connection
+--- store
+topology single; connections 1;
+--- no_error_log
+[warn]
+
+
+
+=== TEST 44: several servers that are one
+--- server: 127.0.0.1:1 127.0.0.1:2
+--- store
+topology single;
+--- must_die
+--- error_log eval
+qr/\[emerg\].*more than one address in "server" directive with "topology si/
+--- suppress_stderr
+
+
+
+=== TEST 45: another topology
+--- store
+topology ring;
+--- must_die
+--- error_log eval
+qr/\[emerg\].*invalid value "ring" in "topology" directive, expected "single/
+--- suppress_stderr
+
+
+
+=== TEST 46: two topologies
+--- store
+topology single; topology single;
+--- must_die
+--- error_log eval
+qr/\[emerg\].*"topology" directive is duplicate/
+--- suppress_stderr
+
+
+
+=== TEST 47: a topology with too much
+--- store
+topology single one;
+--- must_die
+--- error_log eval
+qr/\[emerg\].*"topology" directive has too many parameters/
+--- suppress_stderr
+
+
+
+=== TEST 48: too many connections
+--- store
+connections 17;
+--- must_die
+--- error_log eval
+qr/\[emerg\].*invalid value "17" in "connections" directive, expected at most/
+--- suppress_stderr
+
+
+
+=== TEST 49: no connections
+--- store
+connections 0;
+--- must_die
+--- error_log eval
+qr/\[emerg\].*invalid value "0" in "connections" directive, expected a number/
+--- suppress_stderr
+
+
+
+=== TEST 50: a topology that is not there yet
+--- store
+topology cluster;
+--- must_die
+--- error_log eval
+qr/\[emerg\].*invalid value "cluster" in "topology" directive, which is not s/
+--- suppress_stderr

@@ -22,6 +22,8 @@
 
 #define NGX_IOT_REDIS_KEY_PREFIX_MAX   64
 
+#define NGX_IOT_REDIS_CONNECTIONS_MAX  16
+
 
 /* a directive of the block; offset is that of its field in the store */
 
@@ -43,11 +45,17 @@ static ngx_iot_redis_conf_t *ngx_iot_redis_conf_add(ngx_conf_t *cf,
     ngx_str_t *name);
 static char *ngx_iot_redis_conf_verify(ngx_conf_t *cf,
     ngx_iot_redis_conf_t *store);
+static char *ngx_iot_redis_conf_verify_topology(ngx_conf_t *cf,
+    ngx_iot_redis_conf_t *store);
+static char *ngx_iot_redis_conf_complete(ngx_conf_t *cf,
+    ngx_iot_redis_conf_t *store);
 static char *ngx_iot_redis_conf_resolve(ngx_conf_t *cf,
     ngx_iot_redis_conf_t *store, ngx_iot_redis_server_t *server);
 
 static char *ngx_iot_redis_conf_directive(ngx_conf_t *cf, ngx_command_t *dummy,
     void *conf);
+static char *ngx_iot_redis_conf_topology(ngx_conf_t *cf,
+    ngx_iot_redis_directive_t *directive, void *field);
 static char *ngx_iot_redis_conf_server(ngx_conf_t *cf,
     ngx_iot_redis_directive_t *directive, void *field);
 static char *ngx_iot_redis_conf_address(ngx_conf_t *cf, ngx_str_t *text,
@@ -66,12 +74,18 @@ static char *ngx_iot_redis_conf_msec(ngx_conf_t *cf,
     ngx_iot_redis_directive_t *directive, void *field);
 static char *ngx_iot_redis_conf_number(ngx_conf_t *cf,
     ngx_iot_redis_directive_t *directive, void *field);
+static char *ngx_iot_redis_conf_connections(ngx_conf_t *cf,
+    ngx_iot_redis_directive_t *directive, void *field);
 static char *ngx_iot_redis_conf_prefix(ngx_conf_t *cf,
     ngx_iot_redis_directive_t *directive, void *field);
 static char *ngx_iot_redis_conf_invalid(ngx_conf_t *cf, const char *expected);
 
 
 static ngx_iot_redis_directive_t  ngx_iot_redis_directives[] = {
+
+    { ngx_string("topology"),
+      ngx_iot_redis_conf_topology,
+      offsetof(ngx_iot_redis_conf_t, topology) },
 
     { ngx_string("server"),
       ngx_iot_redis_conf_server,
@@ -120,6 +134,10 @@ static ngx_iot_redis_directive_t  ngx_iot_redis_directives[] = {
     { ngx_string("ssl_verify"),
       ngx_iot_redis_conf_flag,
       offsetof(ngx_iot_redis_conf_t, endpoint.ssl_verify) },
+
+    { ngx_string("connections"),
+      ngx_iot_redis_conf_connections,
+      offsetof(ngx_iot_redis_conf_t, connections) },
 
     { ngx_string("connect_timeout"),
       ngx_iot_redis_conf_msec,
@@ -287,7 +305,6 @@ ngx_iot_redis_conf_add(ngx_conf_t *cf, ngx_str_t *name)
     /*
      * set by ngx_pcalloc():
      *
-     *     store->topology = NGX_IOT_REDIS_SINGLE;
      *     store->servers = NULL;
      *     store->nservers = 0;
      *     store->resolver = NULL;
@@ -316,9 +333,10 @@ ngx_iot_redis_conf_add(ngx_conf_t *cf, ngx_str_t *name)
     }
 
     store->name = *name;
+    store->topology = NGX_CONF_UNSET_UINT;
     store->resolver_timeout = NGX_CONF_UNSET_MSEC;
     store->ssl = NGX_CONF_UNSET;
-    store->connections = 1;
+    store->connections = NGX_CONF_UNSET_UINT;
     store->queue = NGX_CONF_UNSET_UINT;
 
     store->endpoint.store = *name;
@@ -393,11 +411,6 @@ ngx_iot_redis_conf_block(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 static char *
 ngx_iot_redis_conf_verify(ngx_conf_t *cf, ngx_iot_redis_conf_t *store)
 {
-    ngx_uint_t                 i;
-    ngx_iot_redis_endpoint_t  *endpoint;
-
-    endpoint = &store->endpoint;
-
     if (store->nservers == 0) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "no \"server\" directive in iot_store \"%V\"",
@@ -405,14 +418,11 @@ ngx_iot_redis_conf_verify(ngx_conf_t *cf, ngx_iot_redis_conf_t *store)
         return NGX_CONF_ERROR;
     }
 
-    if (store->nservers > 1) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "more than one address in \"server\" directive "
-                           "in iot_store \"%V\"", &store->name);
+    if (ngx_iot_redis_conf_verify_topology(cf, store) != NGX_CONF_OK) {
         return NGX_CONF_ERROR;
     }
 
-    if (endpoint->username.len && endpoint->password.len == 0) {
+    if (store->endpoint.username.len && store->endpoint.password.len == 0) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "\"username\" without \"password_file\" "
                            "in iot_store \"%V\"", &store->name);
@@ -423,12 +433,52 @@ ngx_iot_redis_conf_verify(ngx_conf_t *cf, ngx_iot_redis_conf_t *store)
         return NGX_CONF_ERROR;
     }
 
+    return ngx_iot_redis_conf_complete(cf, store);
+}
+
+
+static char *
+ngx_iot_redis_conf_verify_topology(ngx_conf_t *cf, ngx_iot_redis_conf_t *store)
+{
+    ngx_conf_init_uint_value(store->topology, NGX_IOT_REDIS_SINGLE);
+
+    if (store->topology == NGX_IOT_REDIS_SINGLE && store->nservers > 1) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "more than one address in \"server\" directive "
+                           "with \"topology single\" in iot_store \"%V\"",
+                           &store->name);
+        return NGX_CONF_ERROR;
+    }
+
+    if (store->topology == NGX_IOT_REDIS_CLUSTER
+        && store->endpoint.database != NGX_CONF_UNSET_UINT)
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"database\" with \"topology cluster\" in "
+                           "iot_store \"%V\", a cluster has one only",
+                           &store->name);
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_iot_redis_conf_complete(ngx_conf_t *cf, ngx_iot_redis_conf_t *store)
+{
+    ngx_uint_t                 i;
+    ngx_iot_redis_endpoint_t  *endpoint;
+
+    endpoint = &store->endpoint;
+
     ngx_conf_init_uint_value(endpoint->database, 0);
     ngx_conf_init_msec_value(store->resolver_timeout,
                              NGX_IOT_REDIS_RESOLVER_TIMEOUT);
     ngx_conf_init_msec_value(endpoint->connect_timeout,
                              NGX_IOT_REDIS_CONNECT_TIMEOUT);
     ngx_conf_init_msec_value(endpoint->timeout, NGX_IOT_REDIS_TIMEOUT);
+    ngx_conf_init_uint_value(store->connections, 1);
     ngx_conf_init_uint_value(store->queue, NGX_IOT_REDIS_QUEUE);
 
     for (i = 0; i < store->nservers; i++) {
@@ -512,6 +562,7 @@ ngx_iot_redis_conf_directive(ngx_conf_t *cf, ngx_command_t *dummy, void *conf)
 
     if (cf->args->nelts < 2
         || (cf->args->nelts > 2
+            && directive->set != ngx_iot_redis_conf_topology
             && directive->set != ngx_iot_redis_conf_server
             && directive->set != ngx_iot_redis_conf_resolver))
     {
@@ -531,6 +582,36 @@ ngx_iot_redis_conf_directive(ngx_conf_t *cf, ngx_command_t *dummy, void *conf)
                        &value[0], rv);
 
     return NGX_CONF_ERROR;
+}
+
+
+static char *
+ngx_iot_redis_conf_topology(ngx_conf_t *cf,
+    ngx_iot_redis_directive_t *directive, void *field)
+{
+    ngx_uint_t  *topology = field;
+
+    ngx_str_t  *value;
+
+    if (*topology != NGX_CONF_UNSET_UINT) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (ngx_strcmp(value[1].data, "single") == 0) {
+        *topology = NGX_IOT_REDIS_SINGLE;
+
+    } else if (ngx_strcmp(value[1].data, "sentinel") == 0
+               || ngx_strcmp(value[1].data, "cluster") == 0)
+    {
+        return ngx_iot_redis_conf_invalid(cf, "which is not supported yet");
+
+    } else {
+        return ngx_iot_redis_conf_invalid(cf, "expected \"single\"");
+    }
+
+    return cf->args->nelts == 2 ? NGX_CONF_OK : "has too many parameters";
 }
 
 
@@ -777,6 +858,31 @@ ngx_iot_redis_conf_number(ngx_conf_t *cf, ngx_iot_redis_directive_t *directive,
     }
 
     *number = n;
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_iot_redis_conf_connections(ngx_conf_t *cf,
+    ngx_iot_redis_directive_t *directive, void *field)
+{
+    ngx_uint_t  *number = field;
+
+    char  *rv;
+
+    rv = ngx_iot_redis_conf_number(cf, directive, number);
+    if (rv != NGX_CONF_OK) {
+        return rv;
+    }
+
+    if (*number > NGX_IOT_REDIS_CONNECTIONS_MAX) {
+        return ngx_iot_redis_conf_invalid(cf, "expected at most 16");
+    }
+
+    if (*number > 1) {
+        return ngx_iot_redis_conf_invalid(cf, "which is not supported yet");
+    }
 
     return NGX_CONF_OK;
 }

@@ -37,7 +37,7 @@ struct ngx_iot_redis_conf_s {
     ngx_str_t                  file;
     ngx_uint_t                 line;
 
-    ngx_iot_redis_topology_e   topology;
+    ngx_uint_t                 topology;    /* ngx_iot_redis_topology_e */
 
     /* the one, the sentinels, or the first ones of a cluster */
     ngx_iot_redis_server_t    *servers;
