@@ -61,7 +61,7 @@ typedef struct ngx_iot_method_s  ngx_iot_method_t;
 /* the registry is known from the stored record, not from the path */
 #define NGX_IOT_METHOD_LATE        0x04
 
-/* the query's page_size and page_token have a meaning */
+/* the query's page_size, page_token and filter have a meaning */
 #define NGX_IOT_METHOD_PAGED       0x08
 
 
@@ -101,6 +101,7 @@ typedef struct {
 typedef struct {
     ngx_str_t                      size;
     ngx_str_t                      token;
+    ngx_str_t                      filter;
 } ngx_iot_page_query_t;
 
 

@@ -118,30 +118,12 @@ static ngx_int_t
 ngx_iot_get_operation_response(ngx_iot_call_t *call,
     const ngx_iot_resp_reply_t *reply)
 {
-    ngx_str_t                added_by;
-    ngx_iot_certificate_t    stored;
-    ngx_iot_operation_t     *operation;
-    ngx_iot_store_result_e   result;
+    ngx_iot_store_result_e  result;
 
-    operation = &call->operation;
-
-    result = ngx_iot_store_record(&call->store, reply, &stored, &added_by);
-
-    if (result == NGX_IOT_STORE_NOT_FOUND) {
-        /* deleted since: registry, fingerprint and createdAt are left */
-        return NGX_OK;
-    }
+    result = ngx_iot_store_response(&call->store, reply, &call->operation);
 
     if (result != NGX_IOT_STORE_OK) {
         return ngx_iot_call_store_failed(call, result);
-    }
-
-    /* deleted and added again: that is another operation's certificate */
-
-    if (added_by.len == operation->id.len
-        && ngx_memcmp(added_by.data, operation->id.data, added_by.len) == 0)
-    {
-        operation->certificate.pem = stored.pem;
     }
 
     return NGX_OK;

@@ -60,8 +60,9 @@ ngx_iot_operation_kind_known(ngx_uint_t kind)
 ngx_uint_t
 ngx_iot_operation_answers_certificate(const ngx_iot_operation_t *operation)
 {
-    return ngx_iot_operation_forms[operation->kind].response
-           == ngx_iot_operation_certificate;
+    return operation->done
+           && ngx_iot_operation_forms[operation->kind].response
+              == ngx_iot_operation_certificate;
 }
 
 

@@ -46,7 +46,7 @@ typedef struct {
 /* 1 when kind, as it was read from the store, is one that is known here */
 ngx_uint_t ngx_iot_operation_kind_known(ngx_uint_t kind);
 
-/* 1 when the response is the certificate, not only its name the metadata */
+/* 1 when it has a response, and that is the certificate */
 ngx_uint_t ngx_iot_operation_answers_certificate(
     const ngx_iot_operation_t *operation);
 

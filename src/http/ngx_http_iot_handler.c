@@ -296,7 +296,8 @@ ngx_http_iot_grpc(ngx_http_request_t *r)
 static ngx_int_t
 ngx_http_iot_page(ngx_http_request_t *r, ngx_iot_page_query_t *page)
 {
-    if (ngx_http_iot_query(r, "page_size", "pageSize", &page->size) != NGX_OK)
+    if (ngx_http_iot_query(r, "page_size", "pageSize", &page->size) != NGX_OK
+        || ngx_http_iot_query(r, "filter", "filter", &page->filter) != NGX_OK)
     {
         return NGX_ERROR;
     }

@@ -180,5 +180,47 @@ ngx_int_t ngx_iot_store_get_operation(const ngx_iot_store_t *store,
 ngx_iot_store_result_e ngx_iot_store_operation(const ngx_iot_store_t *store,
     const ngx_iot_resp_reply_t *reply, ngx_iot_operation_t *operation);
 
+/*
+ * Fills in what the record of the operation's certificate has to say, when the
+ * operation answers it and it is still that of the operation.  OK.
+ */
+ngx_iot_store_result_e ngx_iot_store_response(const ngx_iot_store_t *store,
+    const ngx_iot_resp_reply_t *reply, ngx_iot_operation_t *operation);
+
+/*
+ * Reads the ids of at most count operations that are older than the one of the
+ * id after, or the newest when that is empty, newest first.
+ * OK: *n, in: how many ids has room for, out: how many there are;
+ * NO_REGISTRY.
+ */
+ngx_int_t ngx_iot_store_list_operations(const ngx_iot_store_t *store,
+    const ngx_str_t *registry_id, const ngx_str_t *after, ngx_uint_t count,
+    ngx_iot_resp_request_t *req);
+ngx_iot_store_result_e ngx_iot_store_operations_listed(
+    const ngx_iot_store_t *store, const ngx_iot_resp_reply_t *reply,
+    ngx_str_t *ids, ngx_uint_t *n);
+
+/*
+ * Reads n operations of one shard.
+ * OK: *n of them are set but for the texts of their certificates, fewer than
+ * before when some have expired.
+ */
+ngx_int_t ngx_iot_store_read_operations(const ngx_iot_store_t *store,
+    const ngx_str_t *ids, ngx_uint_t n, ngx_iot_resp_request_t *req);
+ngx_iot_store_result_e ngx_iot_store_operations(const ngx_iot_store_t *store,
+    const ngx_iot_resp_reply_t *reply, const ngx_str_t *ids, ngx_uint_t *n,
+    ngx_iot_operation_t *operations);
+
+/*
+ * Reads the certificates that these operations of one shard answer; also
+ * NGX_DECLINED: none of them answers one.  OK.
+ */
+ngx_int_t ngx_iot_store_read_responses(const ngx_iot_store_t *store,
+    const ngx_iot_operation_t *operations, ngx_uint_t n,
+    ngx_iot_resp_request_t *req);
+ngx_iot_store_result_e ngx_iot_store_responses(const ngx_iot_store_t *store,
+    const ngx_iot_resp_reply_t *reply, ngx_iot_operation_t *operations,
+    ngx_uint_t n);
+
 
 #endif /* _NGX_IOT_STORE_H_INCLUDED_ */

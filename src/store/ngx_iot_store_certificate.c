@@ -22,9 +22,6 @@
 static ngx_int_t ngx_iot_store_change_certificate(
     const ngx_iot_store_t *store, const ngx_iot_operation_t *operation,
     ngx_iot_script_e script, ngx_uint_t nargs, ngx_iot_resp_request_t *req);
-static ngx_int_t ngx_iot_store_lookup(const ngx_iot_store_t *store,
-    const ngx_str_t *registry_id, ngx_iot_script_e script, ngx_uint_t nargs,
-    ngx_iot_resp_request_t *req);
 static ngx_int_t ngx_iot_store_list_member(const ngx_iot_store_t *store,
     const ngx_iot_certificate_t *certificate, ngx_str_t *member);
 static ngx_int_t ngx_iot_store_make_record(const ngx_iot_store_t *store,
@@ -273,7 +270,7 @@ ngx_iot_store_list_certificates(const ngx_iot_store_t *store,
     const ngx_str_t *registry_id, const ngx_str_t *after, ngx_uint_t count,
     ngx_iot_resp_request_t *req)
 {
-    u_char     *p, tag[NGX_IOT_TAG_LEN];
+    u_char      tag[NGX_IOT_TAG_LEN];
     ngx_str_t  *arg;
 
     ngx_iot_id_tag(tag, ngx_iot_shard_registry(registry_id));
@@ -287,23 +284,9 @@ ngx_iot_store_list_certificates(const ngx_iot_store_t *store,
 
     arg = req->argv + req->nkeys;
 
-    if (after->len == 0) {
-        ngx_str_set(&arg[1], "-");
-
-    } else {
-        p = ngx_pnalloc(store->pool, 1 + after->len);
-        if (p == NULL) {
-            return NGX_ERROR;
-        }
-
-        arg[1].data = p;
-        arg[1].len = 1 + after->len;
-
-        *p++ = '(';
-        ngx_memcpy(p, after->data, after->len);
-    }
-
-    if (ngx_iot_store_number(store, &arg[2], count) != NGX_OK) {
+    if (ngx_iot_store_behind(store, &arg[1], after, "-") != NGX_OK
+        || ngx_iot_store_number(store, &arg[2], count) != NGX_OK)
+    {
         return NGX_ERROR;
     }
 
@@ -432,29 +415,6 @@ ngx_iot_store_records(const ngx_iot_store_t *store,
     *n = certificate - certificates;
 
     return NGX_IOT_STORE_OK;
-}
-
-
-/* a script that reads: the registry's key, another, the mode and more */
-static ngx_int_t
-ngx_iot_store_lookup(const ngx_iot_store_t *store,
-    const ngx_str_t *registry_id, ngx_iot_script_e script, ngx_uint_t nargs,
-    ngx_iot_resp_request_t *req)
-{
-    u_char  tag[NGX_IOT_TAG_LEN];
-
-    ngx_iot_id_tag(tag, ngx_iot_shard_registry(registry_id));
-
-    if (ngx_iot_store_request(store, req, 2 + nargs) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    req->script = &ngx_iot_scripts[script];
-    req->nkeys = 2;
-    req->argv[2] = ngx_iot_store_mode(store);
-
-    return ngx_iot_store_key(store, &req->argv[0], tag, 'r', registry_id,
-                             NULL);
 }
 
 

@@ -157,6 +157,28 @@ ngx_iot_store_key(const ngx_iot_store_t *store, ngx_str_t *key,
 }
 
 
+ngx_int_t
+ngx_iot_store_lookup(const ngx_iot_store_t *store,
+    const ngx_str_t *registry_id, ngx_iot_script_e script, ngx_uint_t nargs,
+    ngx_iot_resp_request_t *req)
+{
+    u_char  tag[NGX_IOT_TAG_LEN];
+
+    ngx_iot_id_tag(tag, ngx_iot_shard_registry(registry_id));
+
+    if (ngx_iot_store_request(store, req, 2 + nargs) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    req->script = &ngx_iot_scripts[script];
+    req->nkeys = 2;
+    req->argv[2] = ngx_iot_store_mode(store);
+
+    return ngx_iot_store_key(store, &req->argv[0], tag, 'r', registry_id,
+                             NULL);
+}
+
+
 ngx_str_t
 ngx_iot_store_mode(const ngx_iot_store_t *store)
 {
@@ -164,6 +186,33 @@ ngx_iot_store_mode(const ngx_iot_store_t *store)
     static const ngx_str_t  known = ngx_string("known");
 
     return store->open ? open : known;
+}
+
+
+ngx_int_t
+ngx_iot_store_behind(const ngx_iot_store_t *store, ngx_str_t *bound,
+    const ngx_str_t *place, const char *first)
+{
+    u_char  *p;
+
+    if (place->len == 0) {
+        bound->data = (u_char *) first;
+        bound->len = ngx_strlen(first);
+        return NGX_OK;
+    }
+
+    p = ngx_pnalloc(store->pool, 1 + place->len);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    bound->data = p;
+    bound->len = 1 + place->len;
+
+    *p++ = '(';
+    ngx_memcpy(p, place->data, place->len);
+
+    return NGX_OK;
 }
 
 

@@ -9,8 +9,8 @@
 #define _NGX_IOT_STORE_KEY_H_INCLUDED_
 
 
-#include "ngx_iot_store.h"
 #include "ngx_iot_scripts.h"
+#include "ngx_iot_store.h"
 
 
 /* how the schema's requests and replies are put together; of this room only */
@@ -49,6 +49,18 @@ ngx_int_t ngx_iot_store_change(const ngx_iot_store_t *store,
 ngx_int_t ngx_iot_store_key(const ngx_iot_store_t *store, ngx_str_t *key,
     const u_char *tag, u_char kind, const ngx_str_t *name,
     const u_char *fingerprint);
+
+/*
+ * A script that reads: KEYS are the registry's, which is set, and another,
+ * ARGV the mode, which is set, and more; nargs of them in all.
+ */
+ngx_int_t ngx_iot_store_lookup(const ngx_iot_store_t *store,
+    const ngx_str_t *registry_id, ngx_iot_script_e script, ngx_uint_t nargs,
+    ngx_iot_resp_request_t *req);
+
+/* a bound of ...BYLEX: behind the place, or first, "-" or "+", if empty */
+ngx_int_t ngx_iot_store_behind(const ngx_iot_store_t *store,
+    ngx_str_t *bound, const ngx_str_t *place, const char *first);
 
 /* "open" or "known", as scripts know it */
 ngx_str_t ngx_iot_store_mode(const ngx_iot_store_t *store);
