@@ -289,11 +289,11 @@ resource yandex.cloud.operation.Operation 7e1k8627grr1081g818w
 === braces and line ends do not get into a key: no read
 --- init: ::redis('CONFIG', 'RESETSTAT');
 --- request
-GET /operations/%7baa%7d:o:7e1k8%0d%0agrr1
+GET /operations/%7baa%7d.o.7e1k8%0d%0agrr1
 --- error_code: 404
 --- response_body eval
 "5 OPERATION_NOT_FOUND\n"
-. "resource yandex.cloud.operation.Operation {aa}:o:7e1k8\r\ngrr1\n"
+. "resource yandex.cloud.operation.Operation {aa}.o.7e1k8\r\ngrr1\n"
 --- redis_calls: 0
 
 
@@ -315,10 +315,10 @@ GET /operations/%ff%c0%af
 
 
 
-=== :cancel is not there yet
---- request eval: ::get('plain') . ':cancel'
+=== another verb is no path of the API
+--- request eval: ::get('plain') . ':undo'
 --- error_code: 404
---- response_body_like: ^5 OPERATION_NOT_FOUND
+--- response_body_like: ^5 ROUTE_NOT_FOUND
 
 
 
