@@ -25,6 +25,7 @@ use Time::HiRes qw(sleep time);
 use base 'Exporter';
 our @EXPORT = qw(
     redis redis_address redis_start redis_stop create_registry
+    create_registry_at
     certificate private_key json body add_certificate read_json
     http_config wait_until free_port
     der pem dated utc_time gateway answer converse transcript
@@ -153,15 +154,17 @@ sub redis_reply {
     return [ map { redis_reply($socket) } 1 .. $line ];
 }
 
-# with the command that users have
+# with the command that users have; where: options of redis-cli
 
-sub create_registry {
-    my ($id, @options) = @_;
+sub create_registry { create_registry_at("-s $dir/redis.sock", @_) }
+
+sub create_registry_at {
+    my ($where, $id, @options) = @_;
 
     my $command = abs_path(__FILE__) =~ s{t/support/Iot\.pm\z}{}r
         . 'conf/create-registry';
 
-    system("$command @options $id -- -s $dir/redis.sock > /dev/null") == 0
+    system("$command @options $id -- $where > /dev/null") == 0
         or die "$command $id failed";
 }
 

@@ -37,6 +37,7 @@ use warnings;
 use Cwd qw(abs_path);
 use File::Basename qw(dirname);
 use IO::Socket::INET;
+use Iot ();
 use Time::HiRes qw(sleep time);
 
 use lib dirname(abs_path(__FILE__)) . '/../../redis-module/lib';
@@ -286,12 +287,9 @@ sub flush { must($_, 'FLUSHALL') for $_[0]->masters }
 sub create_registry {
     my ($self, $id, @options) = @_;
 
-    my $command = dirname(abs_path(__FILE__)) . '/../../../conf/'
-        . 'create-registry';
     my ($node) = $self->masters;
 
-    system("$command @options $id -- -c -p $node->{port} >/dev/null") == 0
-        or die "$command $id failed\n";
+    Iot::create_registry_at("-c -p $node->{port}", $id, @options);
 }
 
 
