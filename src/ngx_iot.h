@@ -55,6 +55,8 @@ typedef uint64_t  ngx_iot_msec_t;
 #define NGX_IOT_FINGERPRINT_LEN      (2 * NGX_IOT_SHA256_LEN)
 #define NGX_IOT_OPERATION_ID_LEN     20
 
+#define NGX_IOT_UUID_LEN             16
+
 /* a registry's or folder's id: 1-50 of [A-Za-z0-9_-] */
 #define NGX_IOT_RESOURCE_ID_MAX      50
 

@@ -432,6 +432,7 @@ added to fleet
 === TEST 18: iot_operation_retention is the life of the operation and its index
 --- settings
 iot_operation_retention 2h;
+iot_idempotency_retention 1h;
 --- request eval
 ::add_certificate('fleet', $::pem)
 --- response_body_filters eval

@@ -15,7 +15,7 @@ use Test::Nginx::Socket;
 use Iot;
 use JSON::PP;
 
-plan tests => 229;
+plan tests => 239;
 
 no_root_location();
 
@@ -558,6 +558,40 @@ invalid number of arguments in "iot_registries" directive
 
 
 
+=== operations that live shorter than idempotency keys
+--- settings: iot_operation_retention 23h;
+--- must_die
+--- error_log
+"iot_operation_retention" (82800s) must not be below "iot_idempotency_retention" (86400s)
+
+
+
+=== no retention of idempotency keys
+--- settings: iot_idempotency_retention 0;
+--- must_die
+--- error_log
+"iot_idempotency_retention" must be at least 1s
+
+
+
+=== a retention of idempotency keys that is no time
+--- settings: iot_idempotency_retention long;
+--- must_die
+--- error_log
+"iot_idempotency_retention" directive invalid value
+
+
+
+=== retention of idempotency keys twice
+--- settings
+iot_idempotency_retention 1h;
+iot_idempotency_retention 2h;
+--- must_die
+--- error_log
+"iot_idempotency_retention" directive is duplicate
+
+
+
 === retention twice
 --- settings
 iot_operation_retention 1d;
@@ -716,6 +750,14 @@ invalid number of arguments in "iot_certificate_accept" directive
 
 
 
+=== iot_idempotency_retention outside http
+--- main_config: iot_idempotency_retention 1h;
+--- must_die
+--- error_log
+"iot_idempotency_retention" directive is not allowed here
+
+
+
 === iot_certificate_max_size outside http
 --- main_config: iot_certificate_max_size 1k;
 --- must_die
@@ -749,6 +791,7 @@ added to fleet
 --- settings
     iot_registries                open;
     iot_operation_retention       1s;
+    iot_idempotency_retention     1s;
     iot_certificate_min_rsa_bits  16384;
     iot_certificate_max_size      128k;
     iot_certificate_accept        expired not_yet_valid weak_key;
@@ -924,7 +967,7 @@ resource yandex.cloud.iot.devices.v1.Registry unknown
 
 
 === iot_operation_retention: from http
---- http_config eval: "$::Store iot_caller alice; iot_operation_retention 1h;"
+--- http_config eval: "$::Store iot_caller alice; iot_operation_retention 1h; iot_idempotency_retention 1h;"
 --- config eval: ::two_locations('iot_operation_retention 2h;')
 --- request eval: ::to_both()
 --- error_code eval: [ 200, 200 ]
@@ -933,7 +976,7 @@ resource yandex.cloud.iot.devices.v1.Registry unknown
 
 
 === iot_operation_retention: from the server
---- http_config eval: "$::Store iot_caller alice; iot_operation_retention 1h;"
+--- http_config eval: "$::Store iot_caller alice; iot_operation_retention 1h; iot_idempotency_retention 1h;"
 --- config eval
 'iot_operation_retention 3h;' . ::two_locations('iot_operation_retention 2h;')
 --- request eval: ::to_both()

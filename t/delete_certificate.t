@@ -184,6 +184,7 @@ deleted from fleet
 === TEST 4: the operation is in the list of its registry and has its life
 --- settings
 iot_operation_retention 100s;
+iot_idempotency_retention 100s;
 --- init: ::put_certificate('fleet', $::pem);
 --- request eval: "DELETE $::uri/$::sha256"
 --- response_body

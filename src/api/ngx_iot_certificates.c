@@ -6,6 +6,7 @@
 
 
 #include "ngx_iot_registry_service.h"
+#include "ngx_iot_idempotency.h"
 #include "ngx_iot_json.h"
 #include "ngx_iot_shard.h"
 
@@ -114,7 +115,11 @@ ngx_iot_add_certificate_prepare(ngx_iot_call_t *call)
     call->fingerprint.data = certificate->fingerprint;
     call->fingerprint.len = NGX_IOT_FINGERPRINT_LEN;
 
-    if (ngx_iot_certificate_operation(call, NGX_IOT_ADD_CERTIFICATE) != NGX_OK
+    if (ngx_iot_idempotency_scope(call, &call->registry_id, &certificate_data,
+                                  1)
+        != NGX_OK
+        || ngx_iot_certificate_operation(call, NGX_IOT_ADD_CERTIFICATE)
+           != NGX_OK
         || ngx_iot_store_add_certificate(&call->store, &call->operation,
                                          &call->request)
            != NGX_OK)
@@ -153,21 +158,25 @@ static ngx_int_t
 ngx_iot_add_certificate_finish(ngx_iot_call_t *call,
     const ngx_iot_resp_reply_t *reply)
 {
-    ngx_str_t               added_by;
+    ngx_str_t               operation_id;
     ngx_iot_store_result_e  result;
 
-    ngx_str_null(&added_by);
+    ngx_str_null(&operation_id);
 
-    result = ngx_iot_store_certificate_added(&call->store, reply, &added_by);
+    result = ngx_iot_store_certificate_added(&call->store, reply,
+                                             &operation_id);
 
     switch (result) {
 
     case NGX_IOT_STORE_OK:
         return NGX_OK;
 
+    case NGX_IOT_STORE_SAME:
+        return ngx_iot_operation_read(call, &operation_id);
+
     case NGX_IOT_STORE_EXISTS:
     case NGX_IOT_STORE_HELD:
-        return ngx_iot_certificate_exists(call, &added_by);
+        return ngx_iot_certificate_exists(call, &operation_id);
 
     default:
         return ngx_iot_certificate_refused(call, result);
@@ -287,6 +296,7 @@ static ngx_int_t
 ngx_iot_delete_certificate_finish(ngx_iot_call_t *call,
     const ngx_iot_resp_reply_t *reply)
 {
+    ngx_str_t               operation_id;
     ngx_iot_store_result_e  result;
 
     if (call->alias) {
@@ -294,7 +304,12 @@ ngx_iot_delete_certificate_finish(ngx_iot_call_t *call,
                                          ngx_iot_delete_certificate_request);
     }
 
-    result = ngx_iot_store_certificate_deleted(&call->store, reply);
+    result = ngx_iot_store_certificate_deleted(&call->store, reply,
+                                               &operation_id);
+
+    if (result == NGX_IOT_STORE_SAME) {
+        return ngx_iot_operation_read(call, &operation_id);
+    }
 
     if (result != NGX_IOT_STORE_OK) {
         return ngx_iot_certificate_refused(call, result);
@@ -310,6 +325,7 @@ ngx_iot_certificate_named(ngx_iot_call_t *call,
     ngx_int_t (*request)(ngx_iot_call_t *call))
 {
     ngx_int_t               rc;
+    ngx_str_t               name;
     ngx_iot_certificate_t  *certificate;
 
     certificate = &call->operation.certificate;
@@ -321,32 +337,39 @@ ngx_iot_certificate_named(ngx_iot_call_t *call,
 
     certificate->registry_id = call->registry_id;
 
-    switch (ngx_iot_certificate_name(certificate, &call->fingerprint)) {
+    name.len = ngx_iot_certificate_name(certificate, &call->fingerprint);
 
-    case NGX_IOT_SHA256_LEN:
-        call->fingerprint.data = certificate->fingerprint;
-        call->fingerprint.len = NGX_IOT_FINGERPRINT_LEN;
-
-        return request(call);
-
-    case NGX_IOT_SHA1_LEN:
-        call->alias = 1;
-
-        if (ngx_iot_store_find_certificate(&call->store, certificate,
-                                           &call->request)
-            != NGX_OK)
-        {
-            return NGX_ERROR;
-        }
-
-        return NGX_AGAIN;
-
-    default:
+    if (name.len == 0) {
         ngx_iot_field_error(&call->error, INVALID_FIELD, "fingerprint",
                             "a fingerprint has 64 hex digits (SHA-256) or 40 "
                             "(SHA-1); colons may stand between bytes");
         return NGX_DECLINED;
     }
+
+    call->alias = (name.len == NGX_IOT_SHA1_LEN);
+    name.data = call->alias ? certificate->sha1 : certificate->sha256;
+
+    if (ngx_iot_idempotency_scope(call, &call->registry_id, &name, 1)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (!call->alias) {
+        call->fingerprint.data = certificate->fingerprint;
+        call->fingerprint.len = NGX_IOT_FINGERPRINT_LEN;
+
+        return request(call);
+    }
+
+    if (ngx_iot_store_find_certificate(&call->store, certificate,
+                                       &call->request)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return NGX_AGAIN;
 }
 
 
@@ -355,12 +378,18 @@ ngx_iot_certificate_found(ngx_iot_call_t *call,
     const ngx_iot_resp_reply_t *reply,
     ngx_int_t (*request)(ngx_iot_call_t *call))
 {
+    ngx_str_t                operation_id;
     ngx_iot_certificate_t   *certificate;
     ngx_iot_store_result_e   result;
 
     certificate = &call->operation.certificate;
 
-    result = ngx_iot_store_certificate_found(&call->store, reply, certificate);
+    result = ngx_iot_store_certificate_found(&call->store, reply, certificate,
+                                             &operation_id);
+
+    if (result == NGX_IOT_STORE_SAME) {
+        return ngx_iot_operation_read(call, &operation_id);
+    }
 
     if (result != NGX_IOT_STORE_OK) {
         return ngx_iot_certificate_refused(call, result);

@@ -5,7 +5,7 @@
  */
 
 
-#include "ngx_iot_method.h"
+#include "ngx_iot_idempotency.h"
 
 
 static ngx_uint_t ngx_iot_method_path(const ngx_iot_method_t *method,
@@ -183,6 +183,34 @@ ngx_iot_method_segment(u_char *p, u_char *last)
 }
 
 
+ngx_int_t
+ngx_iot_method_prepare(ngx_iot_call_t *call)
+{
+    ngx_int_t  rc;
+
+    if (call->method->flags & NGX_IOT_METHOD_MUTATION) {
+        rc = ngx_iot_idempotency_check(call);
+
+        if (rc != NGX_OK) {
+            return rc;
+        }
+    }
+
+    return call->method->prepare(call);
+}
+
+
+ngx_int_t
+ngx_iot_method_finish(ngx_iot_call_t *call, const ngx_iot_resp_reply_t *reply)
+{
+    if (call->step) {
+        return call->step(call, reply);
+    }
+
+    return call->method->finish(call, reply);
+}
+
+
 /*
  * certificate_data is the only large field.  JSON may write each of its bytes
  * as \u00XX; some room is left for other fields and white space.
@@ -256,7 +284,8 @@ static ngx_uint_t
 ngx_iot_call_may_have_changed(const ngx_iot_call_t *call)
 {
     return (call->method->flags & NGX_IOT_METHOD_MUTATION)
-           && call->operation.id.len;
+           && call->operation.id.len
+           && !call->certain;
 }
 
 
@@ -289,6 +318,12 @@ ngx_iot_call_store_failed(ngx_iot_call_t *call, ngx_iot_store_result_e result)
                           "version of the gateway knows, requests that need "
                           "such records are refused");
         }
+
+    } else if (result == NGX_IOT_STORE_REUSED) {
+        ngx_iot_field_error(&call->error, IDEMPOTENCY_KEY_REUSED,
+                            "idempotency_key",
+                            "another request was made under this "
+                            "Idempotency-Key");
 
     } else {
         ngx_iot_error(&call->error, INTERNAL_ERROR,

@@ -92,6 +92,7 @@ struct ngx_iot_method_s {
 typedef struct {
     ngx_iot_certificate_policy_t   certificate;
     ngx_iot_msec_t                 operation_retention;
+    ngx_iot_msec_t                 idempotency_retention;
     ngx_uint_t                     open;        /* iot_registries open */
 } ngx_iot_settings_t;
 
@@ -135,6 +136,7 @@ struct ngx_iot_call_s {
     ngx_str_t                      operation_id;
     ngx_str_t                      fingerprint;
     ngx_iot_page_query_t           page;
+    ngx_str_t                      idempotency_key;     /* data NULL: none */
     ngx_str_t                      body;
 
     /* results */
@@ -145,6 +147,14 @@ struct ngx_iot_call_s {
 
     /* where a method of several steps is */
 
+    /* takes the next reply in place of the method's finish() */
+    ngx_int_t                    (*step)(ngx_iot_call_t *call,
+                                     const ngx_iot_resp_reply_t *reply);
+
+    /* of a mutation: request does not start its operation */
+    ngx_uint_t                     certain;
+
+    u_char                         uuid[NGX_IOT_UUID_LEN];
     ngx_uint_t                     alias;       /* a SHA-1 is looked up */
     void                          *list;        /* of a method with parts */
 };
@@ -167,6 +177,13 @@ extern ngx_iot_service_t  ngx_iot_operation_service[];
 ngx_int_t ngx_iot_method_find(ngx_uint_t services, ngx_uint_t verb,
     const ngx_str_t *path, ngx_iot_route_t *route);
 
+/* checks what every call has, then prepares it; returns as prepare() does */
+ngx_int_t ngx_iot_method_prepare(ngx_iot_call_t *call);
+
+/* gives a reply to the step that waits for it; returns as finish() does */
+ngx_int_t ngx_iot_method_finish(ngx_iot_call_t *call,
+    const ngx_iot_resp_reply_t *reply);
+
 /* the largest body that the call's method can make use of */
 size_t ngx_iot_method_body_limit(const ngx_iot_call_t *call);
 
@@ -174,6 +191,14 @@ size_t ngx_iot_method_body_limit(const ngx_iot_call_t *call);
 /* writes call->operation; the write() of many methods */
 void ngx_iot_method_write_operation(ngx_iot_json_out_t *out,
     const void *data);
+
+
+/*
+ * Reads that operation as OperationService.Get does, in place of what the call
+ * was about; what finish() returns.
+ */
+ngx_int_t ngx_iot_operation_read(ngx_iot_call_t *call,
+    const ngx_str_t *operation_id);
 
 
 /* fill call->error when the store gave no reply */

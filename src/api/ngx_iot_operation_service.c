@@ -60,6 +60,19 @@ ngx_iot_get_operation_prepare(ngx_iot_call_t *call)
 }
 
 
+ngx_int_t
+ngx_iot_operation_read(ngx_iot_call_t *call, const ngx_str_t *operation_id)
+{
+    ngx_memzero(&call->operation, sizeof(ngx_iot_operation_t));
+
+    call->operation_id = *operation_id;
+    call->certain = 1;
+    call->step = ngx_iot_get_operation_finish;
+
+    return ngx_iot_get_operation_prepare(call);
+}
+
+
 /* two reads: the operation's record, then the certificate that it answers */
 static ngx_int_t
 ngx_iot_get_operation_finish(ngx_iot_call_t *call,

@@ -24,6 +24,7 @@
 #define NGX_IOT_REASONS(row)                                                  \
     row(INVALID_JSON, "INVALID_JSON", INVALID_ARGUMENT)                       \
     row(INVALID_FIELD, "INVALID_FIELD", INVALID_ARGUMENT)                     \
+    row(IDEMPOTENCY_KEY_REUSED, "IDEMPOTENCY_KEY_REUSED", INVALID_ARGUMENT)   \
     row(MALFORMED_REQUEST, "MALFORMED_REQUEST", INVALID_ARGUMENT)             \
     row(URI_TOO_LONG, "URI_TOO_LONG", INVALID_ARGUMENT)                       \
     row(REQUEST_TOO_LARGE, "REQUEST_TOO_LARGE", INVALID_ARGUMENT)             \

@@ -103,6 +103,41 @@ ngx_iot_id_resource_valid(const ngx_str_t *id)
 }
 
 
+ngx_int_t
+ngx_iot_id_uuid(const ngx_str_t *text, u_char *uuid)
+{
+    ngx_int_t      byte;
+    ngx_uint_t     i;
+    const u_char  *p;
+
+    /* where each byte's digits are */
+
+    static const u_char  places[NGX_IOT_UUID_LEN] = {
+        0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34
+    };
+
+    p = text->data;
+
+    if (text->len != 36
+        || p[8] != '-' || p[13] != '-' || p[18] != '-' || p[23] != '-')
+    {
+        return NGX_DECLINED;
+    }
+
+    for (i = 0; i < NGX_IOT_UUID_LEN; i++) {
+        byte = ngx_hextoi((u_char *) p + places[i], 2);
+
+        if (byte == NGX_ERROR) {
+            return NGX_DECLINED;
+        }
+
+        uuid[i] = (u_char) byte;
+    }
+
+    return NGX_OK;
+}
+
+
 static u_char *
 ngx_iot_id_prefix(u_char *p, ngx_uint_t shard, ngx_iot_msec_t time)
 {

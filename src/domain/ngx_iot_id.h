@@ -50,5 +50,11 @@ ngx_uint_t ngx_iot_id_valid(const ngx_str_t *id);
 /* 1 for 1-50 of [A-Za-z0-9_-]: the id of a registry or a folder */
 ngx_uint_t ngx_iot_id_resource_valid(const ngx_str_t *id);
 
+/*
+ * Reads a UUID as it is written, 8-4-4-4-12 hex digits of any case, into
+ * NGX_IOT_UUID_LEN bytes.  NGX_DECLINED: it is not that.
+ */
+ngx_int_t ngx_iot_id_uuid(const ngx_str_t *text, u_char *uuid);
+
 
 #endif /* _NGX_IOT_ID_H_INCLUDED_ */

@@ -1016,3 +1016,33 @@ ngx_iot_x509_digest(const ngx_iot_x509_md_t *md, const ngx_str_t *data,
 
     return NGX_OK;
 }
+
+
+ngx_int_t
+ngx_iot_x509_sha256_list(const ngx_str_t *strings, ngx_uint_t n,
+    u_char sha256[NGX_IOT_SHA256_LEN])
+{
+    u_char                    len[8];
+    ngx_int_t                 rc;
+    ngx_uint_t                i, k;
+    const ngx_iot_x509_md_t  *md;
+
+    md = &ngx_iot_x509_sha256;
+    rc = EVP_DigestInit_ex2(md->ctx, md->md, NULL);
+
+    for (i = 0; i < n && rc; i++) {
+
+        for (k = 0; k < 8; k++) {
+            len[k] = (u_char) ((uint64_t) strings[i].len >> 8 * (7 - k));
+        }
+
+        rc = EVP_DigestUpdate(md->ctx, len, 8)
+             && EVP_DigestUpdate(md->ctx, strings[i].data, strings[i].len);
+    }
+
+    rc = rc && EVP_DigestFinal_ex(md->ctx, sha256, NULL);
+
+    ERR_clear_error();
+
+    return rc ? NGX_OK : NGX_ERROR;
+}

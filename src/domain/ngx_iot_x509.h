@@ -62,5 +62,12 @@ ngx_int_t ngx_iot_x509_check(ngx_pool_t *pool, const ngx_str_t *der,
 ngx_int_t ngx_iot_x509_fingerprints(const ngx_str_t *der,
     u_char sha256[NGX_IOT_SHA256_LEN], u_char sha1[NGX_IOT_SHA1_LEN]);
 
+/*
+ * SHA-256 of n strings, each after its length (eight bytes, big endian), so
+ * that no two lists of strings are the same bytes.  NGX_OK or NGX_ERROR.
+ */
+ngx_int_t ngx_iot_x509_sha256_list(const ngx_str_t *strings, ngx_uint_t n,
+    u_char sha256[NGX_IOT_SHA256_LEN]);
+
 
 #endif /* _NGX_IOT_X509_H_INCLUDED_ */

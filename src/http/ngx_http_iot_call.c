@@ -34,7 +34,7 @@ ngx_http_iot_call_start(ngx_http_request_t *r, ngx_http_iot_ctx_t *ctx)
     cln->handler = ngx_http_iot_call_cleanup;
     cln->data = ctx;
 
-    rc = ctx->call.method->prepare(&ctx->call);
+    rc = ngx_iot_method_prepare(&ctx->call);
 
     return ngx_http_iot_call_step(r, ctx, rc);
 }
@@ -193,7 +193,7 @@ ngx_http_iot_call_outcome(ngx_http_iot_ctx_t *ctx,
     switch (outcome) {
 
     case NGX_IOT_REDIS_REPLIED:
-        return call->method->finish(call, reply);
+        return ngx_iot_method_finish(call, reply);
 
     case NGX_IOT_REDIS_TIMED_OUT:
         ngx_iot_call_timed_out(call);

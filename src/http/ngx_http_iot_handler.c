@@ -26,6 +26,8 @@ static ngx_int_t ngx_http_iot_page(ngx_http_request_t *r,
     ngx_iot_page_query_t *page);
 static ngx_int_t ngx_http_iot_query(ngx_http_request_t *r, const char *name,
     const char *json_name, ngx_str_t *value);
+static void ngx_http_iot_idempotency_key(ngx_http_request_t *r,
+    ngx_str_t *key);
 static void ngx_http_iot_body_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_iot_body_ready(ngx_http_request_t *r,
     ngx_http_iot_ctx_t *ctx);
@@ -139,6 +141,8 @@ ngx_http_iot_admit(ngx_http_request_t *r, ngx_http_iot_ctx_t *ctx)
         return NGX_ERROR;
     }
 
+    ngx_http_iot_idempotency_key(r, &call->idempotency_key);
+
     if ((call->method->flags & NGX_IOT_METHOD_BODY)
         && r->headers_in.content_length_n
            > (off_t) ngx_iot_method_body_limit(call))
@@ -180,6 +184,7 @@ ngx_http_iot_call_init(ngx_http_request_t *r, ngx_http_iot_ctx_t *ctx)
     call->store.key_prefix = *ngx_iot_redis_conf_key_prefix(ilcf->store);
     call->store.open = ilcf->settings.open;
     call->store.retention = ilcf->settings.operation_retention;
+    call->store.idempotency_retention = ilcf->settings.idempotency_retention;
 
     if (ngx_http_iot_random(call->random, NGX_IOT_ID_RANDOM_LEN, call->log)
         != NGX_OK)
@@ -335,6 +340,48 @@ ngx_http_iot_query(ngx_http_request_t *r, const char *name,
     value->len = dst - value->data;
 
     return NGX_OK;
+}
+
+
+static void
+ngx_http_iot_idempotency_key(ngx_http_request_t *r, ngx_str_t *key)
+{
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    static ngx_str_t  name = ngx_string("idempotency-key");
+
+    part = &r->headers_in.headers.part;
+    h = part->elts;
+
+    for (i = 0; /* void */ ; i++) {
+
+        if (i >= part->nelts) {
+
+            if (part->next == NULL) {
+                return;
+            }
+
+            part = part->next;
+            h = part->elts;
+            i = 0;
+        }
+
+        if (h[i].key.len != name.len
+            || ngx_strncasecmp(h[i].key.data, name.data, name.len) != 0)
+        {
+            continue;
+        }
+
+        if (key->data) {
+            /* a list of two, which is no UUID */
+            ngx_str_set(key, ", ");
+            return;
+        }
+
+        *key = h[i].value;
+    }
 }
 
 

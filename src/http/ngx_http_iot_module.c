@@ -118,6 +118,13 @@ static ngx_command_t  ngx_http_iot_commands[] = {
       offsetof(ngx_http_iot_loc_conf_t, retention),
       NULL },
 
+    { ngx_string("iot_idempotency_retention"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_sec_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_iot_loc_conf_t, idempotency_retention),
+      NULL },
+
     { ngx_string("iot_certificate_min_rsa_bits"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
       ngx_http_iot_set_rsa_bits,
@@ -253,6 +260,7 @@ ngx_http_iot_create_loc_conf(ngx_conf_t *cf)
     conf->max_size = NGX_CONF_UNSET_SIZE;
     conf->open = NGX_CONF_UNSET_UINT;
     conf->retention = NGX_CONF_UNSET;
+    conf->idempotency_retention = NGX_CONF_UNSET;
 
     return conf;
 }
@@ -275,6 +283,8 @@ ngx_http_iot_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_size_value(conf->max_size, prev->max_size, 64 * 1024);
     ngx_conf_merge_sec_value(conf->retention, prev->retention,
                              30 * 24 * 60 * 60);
+    ngx_conf_merge_sec_value(conf->idempotency_retention,
+                             prev->idempotency_retention, 24 * 60 * 60);
     ngx_conf_merge_bitmask_value(conf->accept, prev->accept,
                                  (NGX_CONF_BITMASK_SET
                                   |NGX_HTTP_IOT_ACCEPT_NONE));
@@ -283,6 +293,8 @@ ngx_http_iot_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
     settings->open = conf->open;
     settings->operation_retention = (ngx_iot_msec_t) conf->retention * 1000;
+    settings->idempotency_retention =
+                         (ngx_iot_msec_t) conf->idempotency_retention * 1000;
     settings->certificate.min_rsa_bits = conf->min_rsa_bits;
     settings->certificate.max_size = conf->max_size;
     settings->certificate.accept = conf->accept;
@@ -320,6 +332,22 @@ ngx_http_iot_check_settings(ngx_conf_t *cf, ngx_http_iot_loc_conf_t *conf)
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
                       "\"iot_operation_retention\" must be at least 1s and at "
                       "most 100y");
+        return NGX_CONF_ERROR;
+    }
+
+    if (conf->idempotency_retention <= 0) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"iot_idempotency_retention\" must be at least 1s");
+        return NGX_CONF_ERROR;
+    }
+
+    /* a key would be answered with an operation that is not there any more */
+
+    if (conf->idempotency_retention > conf->retention) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"iot_operation_retention\" (%Ts) must not be below "
+                      "\"iot_idempotency_retention\" (%Ts)",
+                      conf->retention, conf->idempotency_retention);
         return NGX_CONF_ERROR;
     }
 

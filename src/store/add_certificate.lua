@@ -17,6 +17,7 @@
 -- another registry) or NEWER (a record of a newer gateway).
 
 -- include lib/registry.lua
+-- include lib/idempotency.lua
 -- include lib/operation.lua
 
 local registry_id, operation_id, sha256 = ARGV[1], ARGV[2], ARGV[10]

@@ -9,6 +9,7 @@
 -- Answers OK, SAME, REUSED, TAKEN, NO_REGISTRY, NOT_FOUND or NEWER.
 
 -- include lib/registry.lua
+-- include lib/idempotency.lua
 -- include lib/operation.lua
 
 local registry_id, sha256 = ARGV[1], ARGV[10]

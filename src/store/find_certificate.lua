@@ -5,14 +5,19 @@
 -- printed as its fingerprint.
 --
 -- KEYS  1 registry  2 SHA-1 aliases
+--       3 idempotency record (the registry again when there is none)
 -- ARGV  1 "known" or "open": whether the registry must have a record
---       2 SHA-1, raw
+--       2 SHA-1, raw  3 hash of the request, or '': a delete that is repeated
+--         finds its alias gone, and is answered for all that
 --
--- Answers OK and the raw SHA-256, NO_REGISTRY, NOT_FOUND or NEWER.
+-- Answers OK and the raw SHA-256, SAME, REUSED, NO_REGISTRY, NOT_FOUND or
+-- NEWER.
 
 -- include lib/registry.lua
+-- include lib/idempotency.lua
 
-local answer = registry_refusal(KEYS[1], ARGV[1], false)
+local answer = idempotency_answer(KEYS[3], ARGV[3])
+               or registry_refusal(KEYS[1], ARGV[1], false)
 
 if answer then
     return answer

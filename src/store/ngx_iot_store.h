@@ -33,6 +33,10 @@
  *                                           and m modified (when they differ),
  *                                           ms, d done; expires
  *   {t}:y:<registry>                ZSET    score 0, operation ids; expires
+ *   {t}:i:<32 hex digits>           STRING  1 byte format, operation id,
+ *                                           8 bytes of request hash: what
+ *                                           an Idempotency-Key stands for;
+ *                                           expires
  *   {f}:x:<fingerprint>             STRING  1 byte format, registry id, 0x1f,
  *                                           operation id: the claim that makes
  *                                           a certificate one registry's own
@@ -61,6 +65,10 @@
 #define NGX_IOT_LIST_MEMBER_LEN  (NGX_IOT_LIST_TIME_LEN + NGX_IOT_SHA256_LEN)
 
 
+#define NGX_IOT_IDEMPOTENCY_NAME_LEN  16
+#define NGX_IOT_IDEMPOTENCY_HASH_LEN  8
+
+
 /* what the store made of a request */
 
 typedef enum {
@@ -70,9 +78,20 @@ typedef enum {
     NGX_IOT_STORE_NOT_FOUND,            /* the operation, the certificate */
     NGX_IOT_STORE_EXISTS,               /* in this registry */
     NGX_IOT_STORE_HELD,                 /* by another registry */
+    NGX_IOT_STORE_SAME,                 /* the Idempotency-Key's operation */
+    NGX_IOT_STORE_REUSED,               /* another request had its key */
     NGX_IOT_STORE_NEWER,                /* a record of a newer format */
     NGX_IOT_STORE_ERROR                 /* not a reply of ours; logged */
 } ngx_iot_store_result_e;
+
+
+/* of a mutation under an Idempotency-Key */
+
+typedef struct {
+    ngx_uint_t       given;             /* unsigned  given:1; */
+    u_char           name[NGX_IOT_IDEMPOTENCY_NAME_LEN];
+    u_char           hash[NGX_IOT_IDEMPOTENCY_HASH_LEN];
+} ngx_iot_store_idempotency_t;
 
 
 /* how requests are made; by value, the prefix is not copied */
@@ -83,6 +102,9 @@ typedef struct {
     ngx_str_t        key_prefix;
     ngx_uint_t       open;              /* registries need no record */
     ngx_iot_msec_t   retention;         /* life of operations */
+    ngx_iot_msec_t   idempotency_retention;
+
+    ngx_iot_store_idempotency_t  idempotency;
 } ngx_iot_store_t;
 
 
@@ -90,19 +112,23 @@ typedef struct {
  * Requests point to memory of the pool and to what they are given.  Every
  * function that makes one returns NGX_OK or NGX_ERROR; every function that
  * reads a reply may return NEWER or ERROR beside what is said of it.
+ *
+ * A mutation under an Idempotency-Key may also be SAME, with *operation_id of
+ * the operation that the key's first request has started, in the pool, or
+ * REUSED.
  */
 
 
 /*
  * Adds operation->certificate to its registry, and the operation, which is
  * done.  OK, NO_REGISTRY, REGISTRY_DISABLED, HELD, or EXISTS with the id of
- * the operation that added it, copied into the pool.
+ * the operation that added it, in the pool.
  */
 ngx_int_t ngx_iot_store_add_certificate(const ngx_iot_store_t *store,
     const ngx_iot_operation_t *operation, ngx_iot_resp_request_t *req);
 ngx_iot_store_result_e ngx_iot_store_certificate_added(
     const ngx_iot_store_t *store, const ngx_iot_resp_reply_t *reply,
-    ngx_str_t *added_by);
+    ngx_str_t *operation_id);
 
 /*
  * Deletes the certificate that operation->certificate names by registry id,
@@ -112,7 +138,8 @@ ngx_iot_store_result_e ngx_iot_store_certificate_added(
 ngx_int_t ngx_iot_store_delete_certificate(const ngx_iot_store_t *store,
     const ngx_iot_operation_t *operation, ngx_iot_resp_request_t *req);
 ngx_iot_store_result_e ngx_iot_store_certificate_deleted(
-    const ngx_iot_store_t *store, const ngx_iot_resp_reply_t *reply);
+    const ngx_iot_store_t *store, const ngx_iot_resp_reply_t *reply,
+    ngx_str_t *operation_id);
 
 /*
  * Reads the certificate of that registry id and fingerprint.
@@ -125,14 +152,14 @@ ngx_iot_store_result_e ngx_iot_store_certificate_got(
     ngx_iot_certificate_t *certificate);
 
 /*
- * Finds the certificate of that registry id and sha1.
+ * Finds the certificate of that registry id and sha1, also for a mutation.
  * OK: sha256 and fingerprint are set; NO_REGISTRY or NOT_FOUND.
  */
 ngx_int_t ngx_iot_store_find_certificate(const ngx_iot_store_t *store,
     const ngx_iot_certificate_t *certificate, ngx_iot_resp_request_t *req);
 ngx_iot_store_result_e ngx_iot_store_certificate_found(
     const ngx_iot_store_t *store, const ngx_iot_resp_reply_t *reply,
-    ngx_iot_certificate_t *certificate);
+    ngx_iot_certificate_t *certificate, ngx_str_t *operation_id);
 
 /*
  * Reads the places of at most count certificates behind the place after, or

@@ -39,6 +39,8 @@ static const ngx_iot_store_answer_t  ngx_iot_store_answers[] = {
     { "NOT_FOUND", NGX_IOT_STORE_NOT_FOUND },
     { "EXISTS", NGX_IOT_STORE_EXISTS },
     { "HELD", NGX_IOT_STORE_HELD },
+    { "SAME", NGX_IOT_STORE_SAME },
+    { "REUSED", NGX_IOT_STORE_REUSED },
     { "NEWER", NGX_IOT_STORE_NEWER },
     { NULL, NGX_IOT_STORE_ERROR }
 };
@@ -78,29 +80,19 @@ ngx_iot_store_add_certificate(const ngx_iot_store_t *store,
 
 ngx_iot_store_result_e
 ngx_iot_store_certificate_added(const ngx_iot_store_t *store,
-    const ngx_iot_resp_reply_t *reply, ngx_str_t *added_by)
+    const ngx_iot_resp_reply_t *reply, ngx_str_t *operation_id)
 {
-    const ngx_str_t         *id;
-    ngx_iot_store_result_e   result;
+    ngx_iot_store_result_e  result;
 
     result = ngx_iot_store_answer(store, reply, ngx_iot_store_answers,
                                   "add_certificate");
 
-    if (result != NGX_IOT_STORE_EXISTS) {
+    if (result != NGX_IOT_STORE_EXISTS && result != NGX_IOT_STORE_SAME) {
         return result;
     }
 
-    if (reply->nelts != 2 || reply->elts[1]->type != NGX_IOT_RESP_STRING) {
-        return ngx_iot_store_broken(store, reply, "add_certificate");
-    }
-
-    id = &reply->elts[1]->str;
-
-    if (ngx_iot_store_copy(store, added_by, id->data, id->len) != NGX_OK) {
-        return NGX_IOT_STORE_ERROR;
-    }
-
-    return NGX_IOT_STORE_EXISTS;
+    return ngx_iot_store_answer_id(store, reply, result, "add_certificate",
+                                   operation_id);
 }
 
 
@@ -116,10 +108,19 @@ ngx_iot_store_delete_certificate(const ngx_iot_store_t *store,
 
 ngx_iot_store_result_e
 ngx_iot_store_certificate_deleted(const ngx_iot_store_t *store,
-    const ngx_iot_resp_reply_t *reply)
+    const ngx_iot_resp_reply_t *reply, ngx_str_t *operation_id)
 {
-    return ngx_iot_store_answer(store, reply, ngx_iot_store_answers,
-                                "delete_certificate");
+    ngx_iot_store_result_e  result;
+
+    result = ngx_iot_store_answer(store, reply, ngx_iot_store_answers,
+                                  "delete_certificate");
+
+    if (result != NGX_IOT_STORE_SAME) {
+        return result;
+    }
+
+    return ngx_iot_store_answer_id(store, reply, result, "delete_certificate",
+                                   operation_id);
 }
 
 
@@ -215,35 +216,50 @@ ngx_iot_store_find_certificate(const ngx_iot_store_t *store,
     const ngx_iot_certificate_t *certificate, ngx_iot_resp_request_t *req)
 {
     u_char      tag[NGX_IOT_TAG_LEN];
-    ngx_str_t  *sha1;
+    ngx_str_t  *key, *arg;
 
     ngx_iot_id_tag(tag, ngx_iot_shard_registry(&certificate->registry_id));
 
-    if (ngx_iot_store_lookup(store, &certificate->registry_id,
-                             NGX_IOT_SCRIPT_FIND_CERTIFICATE, 2, req)
-        != NGX_OK)
+    if (ngx_iot_store_request(store, req, 6) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    req->script = &ngx_iot_scripts[NGX_IOT_SCRIPT_FIND_CERTIFICATE];
+    req->nkeys = 3;
+
+    key = req->argv;
+    arg = key + req->nkeys;
+
+    arg[0] = ngx_iot_store_mode(store);
+    arg[1].data = (u_char *) certificate->sha1;
+    arg[1].len = NGX_IOT_SHA1_LEN;
+
+    if (ngx_iot_store_key(store, &key[0], tag, 'r', &certificate->registry_id,
+                          NULL)
+        || ngx_iot_store_key(store, &key[1], tag, 'h',
+                             &certificate->registry_id, NULL))
     {
         return NGX_ERROR;
     }
 
-    sha1 = &req->argv[req->nkeys + 1];
-
-    sha1->data = (u_char *) certificate->sha1;
-    sha1->len = NGX_IOT_SHA1_LEN;
-
-    return ngx_iot_store_key(store, &req->argv[1], tag, 'h',
-                             &certificate->registry_id, NULL);
+    return ngx_iot_store_idempotency(store, tag, &key[0], &key[2], &arg[2]);
 }
 
 
 ngx_iot_store_result_e
 ngx_iot_store_certificate_found(const ngx_iot_store_t *store,
-    const ngx_iot_resp_reply_t *reply, ngx_iot_certificate_t *certificate)
+    const ngx_iot_resp_reply_t *reply, ngx_iot_certificate_t *certificate,
+    ngx_str_t *operation_id)
 {
     ngx_iot_store_result_e  result;
 
     result = ngx_iot_store_answer(store, reply, ngx_iot_store_answers,
                                   "find_certificate");
+
+    if (result == NGX_IOT_STORE_SAME) {
+        return ngx_iot_store_answer_id(store, reply, result,
+                                       "find_certificate", operation_id);
+    }
 
     if (result != NGX_IOT_STORE_OK) {
         return result;

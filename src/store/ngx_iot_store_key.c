@@ -63,23 +63,48 @@ ngx_iot_store_change(const ngx_iot_store_t *store,
         || ngx_iot_store_key(store, &key[1], tag, 'o', &operation->id, NULL)
         || ngx_iot_store_key(store, &key[2], tag, 'y', registry_id, NULL)
 
+        || ngx_iot_store_idempotency(store, tag, &key[1], &key[3], &arg[7])
+
         || ngx_iot_store_number(store, &arg[2], operation->created_at)
         || ngx_iot_store_number(store, &arg[4], store->retention)
+        || ngx_iot_store_number(store, &arg[8], store->idempotency_retention)
         || ngx_iot_store_lower_bound(store, operation, &arg[5]))
     {
         return NGX_ERROR;
     }
 
-    key[3] = key[1];
-
     arg[0] = *registry_id;
     arg[1] = operation->id;
     arg[3] = operation->created_by;
     arg[6] = ngx_iot_store_mode(store);
-    ngx_str_set(&arg[7], "");
-    ngx_str_set(&arg[8], "0");
 
     return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_iot_store_idempotency(const ngx_iot_store_t *store, const u_char *tag,
+    const ngx_str_t *other, ngx_str_t *key, ngx_str_t *hash)
+{
+    u_char     hex[2 * NGX_IOT_IDEMPOTENCY_NAME_LEN];
+    ngx_str_t  name;
+
+    if (!store->idempotency.given) {
+        *key = *other;
+        ngx_str_set(hash, "");
+        return NGX_OK;
+    }
+
+    hash->data = (u_char *) store->idempotency.hash;
+    hash->len = NGX_IOT_IDEMPOTENCY_HASH_LEN;
+
+    ngx_hex_dump(hex, (u_char *) store->idempotency.name,
+                 NGX_IOT_IDEMPOTENCY_NAME_LEN);
+
+    name.data = hex;
+    name.len = sizeof(hex);
+
+    return ngx_iot_store_key(store, key, tag, 'i', &name, NULL);
 }
 
 
@@ -313,6 +338,31 @@ ngx_iot_store_answer(const ngx_iot_store_t *store,
     }
 
     return ngx_iot_store_broken(store, reply->elts[0], script);
+}
+
+
+ngx_iot_store_result_e
+ngx_iot_store_answer_id(const ngx_iot_store_t *store,
+    const ngx_iot_resp_reply_t *reply, ngx_iot_store_result_e result,
+    const char *script, ngx_str_t *operation_id)
+{
+    const ngx_str_t  *id;
+
+    if (reply->nelts != 2 || reply->elts[1]->type != NGX_IOT_RESP_STRING) {
+        return ngx_iot_store_broken(store, reply, script);
+    }
+
+    id = &reply->elts[1]->str;
+
+    if (!ngx_iot_id_valid(id)) {
+        return ngx_iot_store_broken(store, reply, script);
+    }
+
+    if (ngx_iot_store_copy(store, operation_id, id->data, id->len) != NGX_OK) {
+        return NGX_IOT_STORE_ERROR;
+    }
+
+    return result;
 }
 
 

@@ -43,6 +43,14 @@ ngx_int_t ngx_iot_store_change(const ngx_iot_store_t *store,
     ngx_uint_t nkeys, ngx_uint_t nargs, ngx_iot_resp_request_t *req);
 
 /*
+ * The key of the idempotency record and the hash for its script, or the key
+ * other and '' when the call has no Idempotency-Key.
+ */
+ngx_int_t ngx_iot_store_idempotency(const ngx_iot_store_t *store,
+    const u_char *tag, const ngx_str_t *other, ngx_str_t *key,
+    ngx_str_t *hash);
+
+/*
  * PREFIX{tag}:kind:name, :name:fingerprint or :fingerprint, with NULL for
  * what a key has not.
  */
@@ -85,6 +93,14 @@ ngx_int_t ngx_iot_store_parse_number(const ngx_iot_resp_reply_t *reply,
 ngx_iot_store_result_e ngx_iot_store_answer(const ngx_iot_store_t *store,
     const ngx_iot_resp_reply_t *reply, const ngx_iot_store_answer_t *answers,
     const char *script);
+
+/*
+ * The operation id that is the second word of a script's answer, copied; what
+ * that answer is by its first word, or ERROR, logged.
+ */
+ngx_iot_store_result_e ngx_iot_store_answer_id(const ngx_iot_store_t *store,
+    const ngx_iot_resp_reply_t *reply, ngx_iot_store_result_e result,
+    const char *script, ngx_str_t *operation_id);
 
 /* logs that reply, or a part of it, makes no sense; NGX_IOT_STORE_ERROR */
 ngx_iot_store_result_e ngx_iot_store_broken(const ngx_iot_store_t *store,

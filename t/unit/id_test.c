@@ -106,7 +106,27 @@ static const id_validity_t  resource_ids[] = {
 };
 
 
+static const id_validity_t  uuids[] = {
+
+    { "digits", ngx_string("00112233-4455-6677-8899-aabbccddeeff"), 1 },
+    { "capitals", ngx_string("00112233-4455-6677-8899-AABBCCDDEEFF"), 1 },
+
+    { "empty", ngx_string(""), 0 },
+    { "35 characters", ngx_string("00112233-4455-6677-8899-aabbccddeef"), 0 },
+    { "37 characters", ngx_string("00112233-4455-6677-8899-aabbccddeeff0"),
+      0 },
+    { "no hyphens", ngx_string("00112233445566778899aabbccddeeffffff"), 0 },
+    { "a hyphen elsewhere",
+      ngx_string("0011223-34455-6677-8899-aabbccddeeff"), 0 },
+    { "g", ngx_string("00112233-4455-6677-8899-aabbccddeefg"), 0 },
+    { "a hyphen for a digit",
+      ngx_string("00112233-4455-6677-8899-aabbccddee-f"), 0 },
+    { "in braces", ngx_string("{00112233-4455-6677-8899-aabbccddee}"), 0 }
+};
+
+
 static void test_values(void);
+static void test_uuids(void);
 static void test_tags(void);
 static void test_order(void);
 static void test_lower_bound(void);
@@ -123,6 +143,7 @@ main(void)
     test_order();
     test_lower_bound();
     test_validity();
+    test_uuids();
 
     return unit_done();
 }
@@ -277,4 +298,30 @@ make(ngx_str_t *id, ngx_uint_t shard, ngx_iot_msec_t now, u_char fill)
 
     end = ngx_iot_id_make(id->data, shard, now, random);
     id->len = end - id->data;
+}
+
+
+static void
+test_uuids(void)
+{
+    u_char      uuid[NGX_IOT_UUID_LEN];
+    ngx_str_t   bytes;
+    ngx_uint_t  i;
+
+    bytes.data = uuid;
+    bytes.len = NGX_IOT_UUID_LEN;
+
+    for (i = 0; i < sizeof(uuids) / sizeof(uuids[0]); i++) {
+        ngx_memzero(uuid, NGX_IOT_UUID_LEN);
+
+        unit_is_int(ngx_iot_id_uuid(&uuids[i].id, uuid),
+                    uuids[i].valid ? NGX_OK : NGX_DECLINED,
+                    "UUID: %s", uuids[i].what);
+
+        if (uuids[i].valid) {
+            unit_is_mem(&bytes, "\0\x11\x22\x33\x44\x55\x66\x77"
+                                "\x88\x99\xaa\xbb\xcc\xdd\xee\xff",
+                        NGX_IOT_UUID_LEN, "... its bytes");
+        }
+    }
 }

@@ -85,6 +85,7 @@
 static ngx_iot_settings_t  settings = {
     { 2048, 65536, 0 },
     (ngx_iot_msec_t) 30 * 24 * 3600 * 1000,
+    (ngx_iot_msec_t) 24 * 3600 * 1000,
     0
 };
 
@@ -108,6 +109,7 @@ start(ngx_uint_t services, ngx_uint_t verb, const char *path,
     call->store.log = &unit_log;
     call->store.open = settings.open;
     call->store.retention = settings.operation_retention;
+    call->store.idempotency_retention = settings.idempotency_retention;
     ngx_str_set(&call->store.key_prefix, "gw:");
     call->now = NOW;
     ngx_memcpy(call->random, "\1\2\3\4\5\6", NGX_IOT_ID_RANDOM_LEN);
@@ -342,6 +344,117 @@ test_add_request(void)
     record.len = 50;
     unit_is_mem(&record, "\1" NOW_BYTES OPERATION_ID SHA1 "\1", 50,
                 "record: format, createdAt, operation, SHA-1, PEM from DER");
+}
+
+
+/* what makes requests the same, and what a key counts for */
+static void
+test_idempotency(void)
+{
+    char             name[10 + 32], hash[8];
+    ngx_str_t       *argv;
+    ngx_iot_call_t  *call;
+
+    unit_note("Idempotency-Key");
+
+    call = start_add("{\"certificateData\":\"" PEM_IN_JSON "\"}");
+    ngx_str_set(&call->idempotency_key,
+                "0F8FAD5B-d9cb-469f-a165-70867728950e");
+
+    unit_is_int(ngx_iot_method_prepare(call), NGX_AGAIN, "a key");
+
+    argv = call->request.argv;
+    unit_is_int(argv[3].len, sizeof(name), "its record's name");
+    unit_is_int(argv[15].len, sizeof(hash), "the request's hash");
+
+    ngx_memcpy(name, argv[3].data, sizeof(name));
+    ngx_memcpy(hash, argv[15].data, sizeof(hash));
+
+    unit_is_str(&argv[16], "86400000", "the record's life");
+
+    call = start_add(" { \"certificate_data\": \"" PEM_IN_JSON "\" } ");
+    ngx_str_set(&call->idempotency_key,
+                "0f8fad5b-d9cb-469f-a165-70867728950e");
+    unit_is_int(ngx_iot_method_prepare(call), NGX_AGAIN, "in other bytes");
+
+    argv = call->request.argv;
+    unit_is_mem(&argv[3], name, sizeof(name), "... the same name");
+    unit_is_mem(&argv[15], hash, sizeof(hash), "... the same hash");
+
+    call = start_add("{\"certificateData\":\"" PEM_IN_JSON "\\n\"}");
+    ngx_str_set(&call->idempotency_key,
+                "0f8fad5b-d9cb-469f-a165-70867728950e");
+    (void) ngx_iot_method_prepare(call);
+
+    argv = call->request.argv;
+    unit_is_mem(&argv[3], name, sizeof(name), "another request: its name");
+    unit_ok(ngx_memcmp(argv[15].data, hash, 8) != 0, "... another hash");
+
+    call = start_add("{\"certificateData\":\"" PEM_IN_JSON "\"}");
+    ngx_str_set(&call->idempotency_key,
+                "0f8fad5b-d9cb-469f-a165-70867728950e");
+    ngx_str_set(&call->caller, "bob");
+    (void) ngx_iot_method_prepare(call);
+
+    unit_ok(ngx_memcmp(call->request.argv[3].data, name, sizeof(name)) != 0,
+            "another caller: another name");
+
+    call = start_add("{}");
+    ngx_str_set(&call->idempotency_key, "1");
+    unit_is_int(ngx_iot_method_prepare(call), NGX_DECLINED, "no UUID");
+    unit_is_str(&call->error.field, "idempotency_key", "... its field");
+}
+
+
+/* the first request's operation is read, and what is read starts nothing */
+static void
+test_idempotency_answers(void)
+{
+    ngx_str_t        json;
+    ngx_iot_call_t  *call;
+
+    static const char  *same[] = { "SAME", OPERATION_ID };
+    static const char  *broken[] = { "SAME", "7e1k8627grr1081g818" };
+    static const char  *reused[] = { "REUSED" };
+
+    static const char  *record[] = {
+        "1", "1", "fleet", "0123456789abcdef0123456789abcdef", "alice",
+        "1795500000123", NULL, "0"
+    };
+
+    call = start_add("{\"certificateData\":\"" PEM_IN_JSON "\"}");
+    (void) ngx_iot_method_prepare(call);
+
+    unit_is_int(ngx_iot_method_finish(call, reply_array(call, 2, same)),
+                NGX_AGAIN, "SAME");
+    unit_is_str(&call->request.argv[1], "gw:{7e}:o:" OPERATION_ID,
+                "... reads the operation");
+    unit_is_str(&call->operation_id, OPERATION_ID, "... names it");
+
+    ngx_iot_call_timed_out(call);
+    is_reason(call, "STORE_TIMEOUT", "... and that changes nothing");
+
+    (void) ngx_iot_method_finish(call, reply_array(call, 8, record));
+
+    json = answer(call);
+    unit_ok(ngx_strnstr(json.data, "\"done\":false", json.len) != NULL,
+            "... as it is now");
+
+    call = start_add("{\"certificateData\":\"" PEM_IN_JSON "\"}");
+    (void) ngx_iot_method_prepare(call);
+
+    unit_is_int(ngx_iot_method_finish(call, reply_array(call, 2, broken)),
+                NGX_DECLINED, "SAME with what is no id");
+    is_reason(call, "INTERNAL_ERROR", "... its reason");
+
+    call = start_add("{\"certificateData\":\"" PEM_IN_JSON "\"}");
+    (void) ngx_iot_method_prepare(call);
+
+    unit_is_int(ngx_iot_method_finish(call, reply_array(call, 1, reused)),
+                NGX_DECLINED, "REUSED");
+    is_reason(call, "IDEMPOTENCY_KEY_REUSED", "... its reason");
+    unit_is_str(&call->error.field, "idempotency_key", "... its field");
+    unit_is_int(call->operation_id.len, 0, "... no operation");
 }
 
 
@@ -770,6 +883,8 @@ main(void)
 
     test_routes();
     test_add_request();
+    test_idempotency();
+    test_idempotency_answers();
     test_record_forms();
     test_record_form_open();
     test_add_answers();

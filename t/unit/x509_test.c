@@ -82,6 +82,7 @@ static void test_truncations(void);
 static void test_mutations(void);
 static void test_no_memory(void);
 static void test_fingerprints(void);
+static void test_sha256_list(void);
 static void test_init(void);
 
 static ngx_uint_t check(const ngx_str_t *der, ngx_uint_t accept, time_t now);
@@ -173,6 +174,7 @@ main(void)
     test_mutations();
     test_no_memory();
     test_fingerprints();
+    test_sha256_list();
     test_init();
 
     unit_is_int(violations, 0, "all that is accepted, OpenSSL accepts too; "
@@ -1539,6 +1541,32 @@ test_fingerprints(void)
     unit_is_int(ngx_iot_x509_fingerprints(&empty, sha256, sha1), NGX_OK,
                 "fingerprints of nothing");
     unit_is_int(ERR_peek_error(), 0, "no errors in the queue");
+}
+
+
+/* as Python's hashlib has it, with struct.pack('>Q', len) before each */
+static void
+test_sha256_list(void)
+{
+    u_char     digest[NGX_IOT_SHA256_LEN];
+    ngx_str_t  got;
+
+    ngx_str_t  list[] = {
+        ngx_string("abc"), ngx_string(""), ngx_string("d")
+    };
+
+    got.data = digest;
+    got.len = NGX_IOT_SHA256_LEN;
+
+    unit_is_int(ngx_iot_x509_sha256_list(list, 3, digest), NGX_OK,
+                "SHA-256 of a list");
+    unit_is_mem(&got,
+                "\x99\x2b\xdd\xbe\xbc\xe6\x28\x90"
+                "\x3c\xa6\x1a\x83\x14\x5f\x97\x2c"
+                "\x69\x16\xa7\x60\xa6\x97\x5a\xbc"
+                "\x00\x49\x31\x9a\xe4\xed\xc4\x96",
+                NGX_IOT_SHA256_LEN, "... each string after its length");
+    unit_is_int(ERR_peek_error(), 0, "... no error is left");
 }
 
 

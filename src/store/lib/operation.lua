@@ -11,37 +11,22 @@
 --       7 "known" or "open": whether the registry must have a record
 --       8 hash of the request, raw ('' when it has no Idempotency-Key)
 --       9 life of an idempotency record, ms
---
--- An idempotency record is one byte of format, twenty of operation id, eight
--- of the hash.
 
 local TRIM = 16
 
--- Whether the operation was begun before: nil, or the answer.  SAME and the id
--- of the operation that an earlier request began under this Idempotency-Key,
--- REUSED when that was another request, NEWER.  Without a key the same bytes
--- may arrive twice (a retry after an unknown outcome): OK when the operation
--- is this one, TAKEN when its id belongs to another, since random numbers
--- repeated.
+-- Whether the operation was begun before: nil, or the answer.  SAME, REUSED
+-- and NEWER as lib/idempotency.lua has them.  The same bytes may arrive twice
+-- (a retry after an unknown outcome): OK when the operation is this one, TAKEN
+-- when its id belongs to another, since random numbers repeated.
 
 -- kind: the operation's number; subject: the raw SHA-256 of the certificate
 -- that it is about, or ''
 
 local function operation_begun(kind, subject)
-    local same = ARGV[8] ~= '' and redis.call('GET', KEYS[4])
+    local answer = idempotency_answer(KEYS[4], ARGV[8])
 
-    if same then
-        if same:byte() > FORMAT then
-            return {'NEWER'}
-        end
-
-        if same:sub(22) ~= ARGV[8] then
-            return {'REUSED'}
-        end
-
-        if same:sub(2, 21) ~= ARGV[2] then
-            return {'SAME', same:sub(2, 21)}
-        end
+    if answer and answer[2] ~= ARGV[2] then
+        return answer
     end
 
     local operation = redis.call('HMGET', KEYS[2], 'v', 'k', 'f')
@@ -54,7 +39,7 @@ local function operation_begun(kind, subject)
         return {'NEWER'}
     end
 
-    if operation[2] == kind and (operation[3] or '') == subject then
+    if operation[2] == kind and operation[3] == subject then
         return {'OK'}
     end
 
@@ -66,12 +51,7 @@ end
 
 local function operation_store(kind, subject)
     redis.call('HSET', KEYS[2], 'v', FORMAT, 'k', kind, 'r', ARGV[1],
-               'b', ARGV[4], 'c', ARGV[3], 'd', 1)
-
-    if subject ~= '' then
-        redis.call('HSET', KEYS[2], 'f', subject)
-    end
-
+               'f', subject, 'b', ARGV[4], 'c', ARGV[3], 'd', 1)
     redis.call('PEXPIRE', KEYS[2], ARGV[5])
 
     redis.call('ZADD', KEYS[3], 0, ARGV[2])
