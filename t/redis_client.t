@@ -227,6 +227,69 @@ test 'one write for all' => sub {
 };
 
 
+test 'lanes' => sub {
+    my $release = lab_dir() . '/release';
+
+    # each connection is served by itself; a large reply is sent by halves,
+    # the second when it is released
+
+    my $fake = fake(sub {
+        my ($socket) = @_;
+        return if fork;
+
+        my @argv = RedisLab::Fake::greet($socket);
+
+        while (@argv) {
+
+            if ($argv[0] eq 'LARGE') {
+                RedisLab::Fake::say_all($socket, "*2\r\n:1\r\n");
+                sleep 0.01 while !-e $release && getppid() != 1;
+            }
+
+            RedisLab::Fake::say_all($socket, ":2\r\n");
+            @argv = RedisLab::Fake::read_command($socket);
+        }
+
+        POSIX::_exit(0);
+    });
+
+    my $nginx = nginx(address($fake))->start;
+    is $nginx->get('/redis?cmd=SMALL'), "REPLIED :2\n", 'a small reply';
+    is $fake->connections, 1, 'on the first link';
+
+    my $large = $nginx->begin('/redis?cmd=LARGE&large=1');
+    ok wait_for(sub { $fake->connections == 2 }), 'a large one on the next';
+
+    is $nginx->get('/redis?cmd=SMALL'), "REPLIED :2\n",
+        'holds up no small read';
+    is $nginx->get('/redis?cmd=SMALL&writes=1'), "REPLIED :2\n",
+        'and no write';
+    is((http_finish($large))[1], "TIMED_OUT\n", 'it has its own time');
+    is $nginx->get('/redis?cmd=SMALL'), "REPLIED :2\n", 'and goes alone';
+    is $fake->connections, 2, 'the first link is the same';
+    like $nginx->log, qr/redis did not reply in time, 1 commands lost/,
+        'the other one was broken';
+
+    open my $file, '>', $release;
+    ok wait_for(sub {
+        $nginx->get('/redis?cmd=LARGE&large=1&copies=2')
+            eq "REPLIED *2 :1 :2\n" x 2
+    }), 'which is made again when it is needed';
+
+    stop_nginx($nginx);
+    $fake->stop;
+
+    my $redis = redis();
+    $nginx = nginx(address($redis), store => 'connections 3;')->start;
+    up($nginx);
+    is scalar($redis->links), 1, 'links are made when they are used';
+    $nginx->get('/redis?cmd=INCR+n&copies=9');
+    is $redis->command('GET', 'n'), 9, 'nine commands';
+    is scalar($redis->links), 3, 'on three connections';
+    stop_nginx($nginx);
+};
+
+
 test 'client that is gone' => sub {
     my $redis = redis();
     my $nginx = nginx(address($redis))->start;

@@ -880,10 +880,6 @@ ngx_iot_redis_conf_connections(ngx_conf_t *cf,
         return ngx_iot_redis_conf_invalid(cf, "expected at most 16");
     }
 
-    if (*number > 1) {
-        return ngx_iot_redis_conf_invalid(cf, "which is not supported yet");
-    }
-
     return NGX_CONF_OK;
 }
 

@@ -104,6 +104,8 @@ static ngx_int_t ngx_iot_redis_link_greeting(ngx_iot_redis_link_t *link,
 
 static void ngx_iot_redis_link_send(ngx_iot_redis_link_t *link);
 static ngx_int_t ngx_iot_redis_link_write(ngx_iot_redis_link_t *link);
+static ngx_int_t ngx_iot_redis_link_write_command(
+    ngx_iot_redis_output_t *output, ngx_iot_redis_command_t *cmd);
 
 static void ngx_iot_redis_link_end(ngx_iot_redis_link_t *link, ngx_err_t err,
     const char *reason, ngx_uint_t exiting);
@@ -706,6 +708,11 @@ ngx_iot_redis_link_reply(ngx_iot_redis_link_t *link,
     q = ngx_queue_head(&link->written);
     cmd = ngx_iot_redis_command(q);
 
+    if (cmd->unasked) {
+        cmd->unasked = 0;
+        return NGX_OK;
+    }
+
     if (cmd->end > link->connection->sent) {
         ngx_iot_redis_link_break(link, 0, "redis sent a reply too early");
         return NGX_DONE;
@@ -814,7 +821,7 @@ ngx_iot_redis_link_write(ngx_iot_redis_link_t *link)
             return NGX_OK;
         }
 
-        rc = ngx_iot_redis_output_add(output, cmd->req, cmd->with_source);
+        rc = ngx_iot_redis_link_write_command(output, cmd);
 
         /* without memory it counts as not sent, since nothing is behind it */
 
@@ -827,6 +834,27 @@ ngx_iot_redis_link_write(ngx_iot_redis_link_t *link)
     }
 
     return NGX_AGAIN;
+}
+
+
+/* ASKING is for the one command that follows, so nothing comes between */
+static ngx_int_t
+ngx_iot_redis_link_write_command(ngx_iot_redis_output_t *output,
+    ngx_iot_redis_command_t *cmd)
+{
+    static ngx_str_t                     argv[] = { ngx_string("ASKING") };
+    static const ngx_iot_resp_request_t  asking = { NULL, 0, 1, argv, 0, 0 };
+
+    if (cmd->asking) {
+
+        if (ngx_iot_redis_output_add(output, &asking, 0) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        cmd->unasked = 1;
+    }
+
+    return ngx_iot_redis_output_add(output, cmd->req, cmd->with_source);
 }
 
 

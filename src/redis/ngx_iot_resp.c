@@ -37,7 +37,7 @@ typedef int     ngx_iot_resp_count_t;
 /* an error reply that tells that the command was not executed */
 
 typedef struct {
-    ngx_str_t               word;
+    ngx_str_t               words;          /* the first */
     ngx_iot_resp_refusal_e  refusal;
     ngx_uint_t              in_script;      /* only before its first write */
 } ngx_iot_resp_refusal_t;
@@ -75,8 +75,8 @@ static ngx_int_t ngx_iot_resp_fail(ngx_iot_resp_t *resp, const char *reason);
 static ngx_uint_t ngx_iot_resp_in_script(ngx_str_t *text);
 static ngx_uint_t ngx_iot_resp_begins_with(const ngx_str_t *text,
     const ngx_str_t *start);
-static ngx_uint_t ngx_iot_resp_first_word_is(const ngx_str_t *text,
-    const ngx_str_t *word);
+static ngx_uint_t ngx_iot_resp_first_words_are(const ngx_str_t *text,
+    const ngx_str_t *words);
 
 static ngx_iot_resp_reply_t *ngx_iot_resp_add_node(const redisReadTask *task,
     ngx_iot_resp_type_e type);
@@ -120,16 +120,21 @@ static const ngx_iot_resp_refusal_t  ngx_iot_resp_refusals[] = {
     { ngx_string("OOM"), NGX_IOT_RESP_REFUSED, 1 },
     { ngx_string("MISCONF"), NGX_IOT_RESP_REFUSED, 1 },
     { ngx_string("NOREPLICAS"), NGX_IOT_RESP_REFUSED, 1 },
-    { ngx_string("LOADING"), NGX_IOT_RESP_REFUSED, 0 },
-    { ngx_string("MASTERDOWN"), NGX_IOT_RESP_REFUSED, 0 },
+    { ngx_string("LOADING"), NGX_IOT_RESP_NOT_READY, 0 },
+    { ngx_string("MASTERDOWN"), NGX_IOT_RESP_NOT_READY, 0 },
     { ngx_string("BUSY"), NGX_IOT_RESP_REFUSED, 0 },
-    { ngx_string("CLUSTERDOWN"), NGX_IOT_RESP_REFUSED, 0 },
-    { ngx_string("TRYAGAIN"), NGX_IOT_RESP_REFUSED, 0 },
-    { ngx_string("MOVED"), NGX_IOT_RESP_REFUSED, 0 },
-    { ngx_string("ASK"), NGX_IOT_RESP_REFUSED, 0 },
+    { ngx_string("CLUSTERDOWN"), NGX_IOT_RESP_CLUSTER_DOWN, 0 },
+    { ngx_string("TRYAGAIN"), NGX_IOT_RESP_TRY_AGAIN, 0 },
+    { ngx_string("MOVED"), NGX_IOT_RESP_MOVED, 0 },
+    { ngx_string("ASK"), NGX_IOT_RESP_ASK, 0 },
     { ngx_string("NOAUTH"), NGX_IOT_RESP_REFUSED, 0 },
     { ngx_string("NOPERM"), NGX_IOT_RESP_REFUSED, 0 },
     { ngx_string("WRONGPASS"), NGX_IOT_RESP_REFUSED, 0 },
+
+    /* NOPERM of a command in a script, as Redis 7.0 says it */
+    { ngx_string("ERR The user executing the script can't run"),
+      NGX_IOT_RESP_REFUSED, 0 },
+
     { ngx_null_string, NGX_IOT_RESP_NOT_REFUSED, 0 }
 };
 
@@ -470,7 +475,7 @@ ngx_iot_resp_reason(const ngx_iot_resp_t *resp)
  * to a script's first write only.
  */
 ngx_iot_resp_refusal_e
-ngx_iot_resp_refusal(const ngx_iot_resp_reply_t *reply)
+ngx_iot_resp_refusal(const ngx_iot_resp_reply_t *reply, ngx_uint_t writes)
 {
     ngx_str_t                      text;
     ngx_uint_t                     in_script;
@@ -483,10 +488,10 @@ ngx_iot_resp_refusal(const ngx_iot_resp_reply_t *reply)
     text = reply->str;
     in_script = ngx_iot_resp_in_script(&text);
 
-    for (refusal = ngx_iot_resp_refusals; refusal->word.len; refusal++) {
+    for (refusal = ngx_iot_resp_refusals; refusal->words.len; refusal++) {
 
-        if (ngx_iot_resp_first_word_is(&text, &refusal->word)
-            && (!in_script || refusal->in_script))
+        if (ngx_iot_resp_first_words_are(&text, &refusal->words)
+            && (!in_script || !writes || refusal->in_script))
         {
             return refusal->refusal;
         }
@@ -555,10 +560,10 @@ ngx_iot_resp_begins_with(const ngx_str_t *text, const ngx_str_t *start)
 
 
 static ngx_uint_t
-ngx_iot_resp_first_word_is(const ngx_str_t *text, const ngx_str_t *word)
+ngx_iot_resp_first_words_are(const ngx_str_t *text, const ngx_str_t *words)
 {
-    return ngx_iot_resp_begins_with(text, word)
-           && (text->len == word->len || text->data[word->len] == ' ');
+    return ngx_iot_resp_begins_with(text, words)
+           && (text->len == words->len || text->data[words->len] == ' ');
 }
 
 

@@ -78,8 +78,23 @@ typedef enum {
     /* not executed: this server is not the master any more */
     NGX_IOT_RESP_READ_ONLY,
 
+    /* not executed: this server has no data, as yet */
+    NGX_IOT_RESP_NOT_READY,
+
     /* not executed: the script has to be sent whole */
-    NGX_IOT_RESP_NO_SCRIPT
+    NGX_IOT_RESP_NO_SCRIPT,
+
+    /* not executed: another server of the cluster has the slot */
+    NGX_IOT_RESP_MOVED,
+
+    /* not executed: another one takes the slot over, and has these keys */
+    NGX_IOT_RESP_ASK,
+
+    /* not executed: the slot is being moved, between its keys */
+    NGX_IOT_RESP_TRY_AGAIN,
+
+    /* not executed: nobody serves the slot now */
+    NGX_IOT_RESP_CLUSTER_DOWN
 } ngx_iot_resp_refusal_e;
 
 
@@ -123,8 +138,9 @@ u_char *ngx_iot_resp_write(u_char *p, const ngx_iot_resp_request_t *req,
 size_t ngx_iot_resp_quote(u_char *dst, const u_char *text, size_t len);
 
 
+/* writes: the request's; what only reads was refused in any case */
 ngx_iot_resp_refusal_e ngx_iot_resp_refusal(
-    const ngx_iot_resp_reply_t *reply);
+    const ngx_iot_resp_reply_t *reply, ngx_uint_t writes);
 
 
 /*

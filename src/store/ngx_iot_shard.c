@@ -6,26 +6,14 @@
 
 
 #include "ngx_iot_shard.h"
+#include "ngx_iot_slots.h"
 
 
 ngx_uint_t
 ngx_iot_shard_registry(const ngx_str_t *registry_id)
 {
-    size_t      i;
-    uint16_t    crc;
-    ngx_uint_t  bit;
-
-    crc = 0;
-
-    for (i = 0; i < registry_id->len; i++) {
-        crc ^= (uint16_t) (registry_id->data[i] << 8);
-
-        for (bit = 0; bit < 8; bit++) {
-            crc = (uint16_t) ((crc & 0x8000) ? (crc << 1) ^ 0x1021 : crc << 1);
-        }
-    }
-
-    return crc % NGX_IOT_SHARDS;
+    return ngx_iot_slots_crc16(registry_id->data, registry_id->len)
+           % NGX_IOT_SHARDS;
 }
 
 

@@ -57,6 +57,7 @@ fi
 
 for source in "$root"/src/domain/*.c "$root"/src/store/*.c \
     "$root"/src/api/*.c "$root/src/redis/ngx_iot_resp.c" \
+    "$root/src/redis/ngx_iot_slots.c" \
     "$root/t/unit/nginx_stubs.c"
 do
     [ -f "$source" ] || continue

@@ -21,6 +21,8 @@
  *     GET /?script=NAME&keys=1&cmd=key+argument
  *     GET /?cmd=SET+key&fill=100000     one more argument, of that many bytes
  *     GET /?copies=N&cmd=...              N times at once
+ *     GET /?large=1&cmd=...               says that the reply is large
+ *     GET /?writes=0&script=...           or that nothing is written
  *
  * The answer is one line for each: the outcome and the reply; 429 when the
  * client is busy, 503 when there is none.
@@ -236,6 +238,8 @@ ngx_http_redis_test_parse(ngx_http_redis_test_ctx_t *ctx)
     }
 
     req->argc = n;
+    req->writes = ngx_http_redis_test_number(r, "writes", 1);
+    req->large = ngx_http_redis_test_number(r, "large", 0);
 
     return ngx_http_redis_test_fill(ctx);
 }

@@ -78,7 +78,8 @@ if [ -f "$root/src/store/embed.sh" ]; then
 fi
 
 for source in "$root"/src/domain/*.c "$root"/src/store/*.c \
-    "$root"/src/api/*.c "$root/src/redis/ngx_iot_resp.c"
+    "$root"/src/api/*.c "$root/src/redis/ngx_iot_resp.c" \
+    "$root/src/redis/ngx_iot_slots.c"
 do
     [ -f "$source" ] || continue
     name=${source##*/}

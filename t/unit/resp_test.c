@@ -102,9 +102,9 @@ static const refusal_case_t  refusals[] = {
     { "NOSCRIPT", "NOSCRIPT No matching script. Please use EVAL.",
       NGX_IOT_RESP_NO_SCRIPT },
     { "LOADING", "LOADING Redis is loading the dataset in memory",
-      NGX_IOT_RESP_REFUSED },
+      NGX_IOT_RESP_NOT_READY },
     { "MASTERDOWN", "MASTERDOWN Link with MASTER is down",
-      NGX_IOT_RESP_REFUSED },
+      NGX_IOT_RESP_NOT_READY },
     { "BUSY", "BUSY Redis is busy running a script. You can only call "
       "SCRIPT KILL or SHUTDOWN NOSAVE.", NGX_IOT_RESP_REFUSED },
     { "READONLY", "READONLY You can't write against a read only replica.",
@@ -116,11 +116,11 @@ static const refusal_case_t  refusals[] = {
     { "NOREPLICAS", "NOREPLICAS Not enough good replicas to write.",
       NGX_IOT_RESP_REFUSED },
     { "CLUSTERDOWN", "CLUSTERDOWN Hash slot not served",
-      NGX_IOT_RESP_REFUSED },
+      NGX_IOT_RESP_CLUSTER_DOWN },
     { "TRYAGAIN", "TRYAGAIN Multiple keys request during rehashing of slot",
-      NGX_IOT_RESP_REFUSED },
-    { "MOVED", "MOVED 3999 127.0.0.1:6381", NGX_IOT_RESP_REFUSED },
-    { "ASK", "ASK 3999 127.0.0.1:6381", NGX_IOT_RESP_REFUSED },
+      NGX_IOT_RESP_TRY_AGAIN },
+    { "MOVED", "MOVED 3999 127.0.0.1:6381", NGX_IOT_RESP_MOVED },
+    { "ASK", "ASK 3999 127.0.0.1:6381", NGX_IOT_RESP_ASK },
     { "NOAUTH", "NOAUTH Authentication required.", NGX_IOT_RESP_REFUSED },
     { "NOPERM", "NOPERM this user has no permissions to run the 'set' command",
       NGX_IOT_RESP_REFUSED },
@@ -720,14 +720,38 @@ test_refusals(void)
         reply.type = NGX_IOT_RESP_ERROR;
         reply.str = unit_copy(unit_pool(), c->error, ngx_strlen(c->error));
 
-        unit_is_int(ngx_iot_resp_refusal(&reply), c->want, "%s", c->name);
+        unit_is_int(ngx_iot_resp_refusal(&reply, 1), c->want, "%s", c->name);
     }
 
     reply.type = NGX_IOT_RESP_STRING;
     reply.str = unit_str(unit_pool(), "OOM is here a value");
 
-    unit_is_int(ngx_iot_resp_refusal(&reply), NGX_IOT_RESP_NOT_REFUSED,
+    unit_is_int(ngx_iot_resp_refusal(&reply, 1), NGX_IOT_RESP_NOT_REFUSED,
                 "a string is no error");
+
+    /* what does not write cannot have written before */
+
+    reply.type = NGX_IOT_RESP_ERROR;
+    reply.str = unit_str(unit_pool(), "ERR The user executing the script "
+                         "can't run this command or subcommand script: "
+                         "caeeee01384f6b04384c56d69c27aa65287fb306, "
+                         "on @user_script:2.");
+
+    unit_is_int(ngx_iot_resp_refusal(&reply, 0), NGX_IOT_RESP_REFUSED,
+                "permissions in a script that reads");
+
+    reply.str = unit_str(unit_pool(), "NOPERM User u has no permissions to "
+                         "run the 'get' command script: "
+                         "caeeee01384f6b04384c56d69c27aa65287fb306, "
+                         "on @user_script:2.");
+
+    unit_is_int(ngx_iot_resp_refusal(&reply, 0), NGX_IOT_RESP_REFUSED,
+                "the same as Redis 7.2 says it");
+
+    reply.str = unit_str(unit_pool(), "WRONGTYPE Operation against a key");
+
+    unit_is_int(ngx_iot_resp_refusal(&reply, 0), NGX_IOT_RESP_NOT_REFUSED,
+                "an error is an error of what reads, too");
 }
 
 

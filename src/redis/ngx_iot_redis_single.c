@@ -1,0 +1,118 @@
+
+/*
+ * Copyright (C) ngx_http_iot_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_event.h>
+
+#include "ngx_iot_redis_client.h"
+#include "ngx_iot_redis_node.h"
+
+
+static void *ngx_iot_redis_single_create(ngx_iot_redis_t *client);
+static void ngx_iot_redis_single_destroy(void *servers);
+static void ngx_iot_redis_single_route(void *servers,
+    ngx_iot_redis_command_t *cmd);
+static ngx_int_t ngx_iot_redis_single_refused(void *servers,
+    ngx_iot_redis_command_t *cmd, ngx_iot_resp_refusal_e refusal,
+    ngx_iot_resp_reply_t *reply);
+static ngx_int_t ngx_iot_redis_single_read_only(ngx_iot_redis_node_t *node,
+    ngx_iot_redis_command_t *cmd);
+static void ngx_iot_redis_single_unreachable(void *servers,
+    ngx_iot_redis_node_t *node);
+
+
+const ngx_iot_redis_topology_t  ngx_iot_redis_single = {
+    ngx_iot_redis_single_create,
+    ngx_iot_redis_single_destroy,
+    ngx_iot_redis_single_route,
+    ngx_iot_redis_single_refused,
+    ngx_iot_redis_single_unreachable
+};
+
+
+static void *
+ngx_iot_redis_single_create(ngx_iot_redis_t *client)
+{
+    ngx_iot_redis_node_t        *node;
+    const ngx_iot_redis_conf_t  *conf;
+
+    conf = client->conf;
+
+    node = ngx_iot_redis_node_create(client, client->pool, &conf->endpoint,
+                                     &conf->servers[0], client->log);
+    if (node) {
+        ngx_iot_redis_node_start(node);
+    }
+
+    return node;
+}
+
+
+static void
+ngx_iot_redis_single_destroy(void *servers)
+{
+    ngx_iot_redis_node_destroy(servers);
+}
+
+
+static void
+ngx_iot_redis_single_route(void *servers, ngx_iot_redis_command_t *cmd)
+{
+    ngx_iot_redis_node_submit(servers, cmd);
+}
+
+
+static ngx_int_t
+ngx_iot_redis_single_refused(void *servers, ngx_iot_redis_command_t *cmd,
+    ngx_iot_resp_refusal_e refusal, ngx_iot_resp_reply_t *reply)
+{
+    ngx_iot_redis_node_t  *node = servers;
+
+    switch (refusal) {
+
+    case NGX_IOT_RESP_READ_ONLY:
+        return ngx_iot_redis_single_read_only(node, cmd);
+
+    case NGX_IOT_RESP_NOT_READY:
+
+        /* its greeting will show when it is */
+
+        ngx_iot_redis_node_leave(node, "redis is not ready");
+        return NGX_DECLINED;
+
+    default:
+        return NGX_DECLINED;
+    }
+}
+
+
+/* the server that is found next may be the master */
+static ngx_int_t
+ngx_iot_redis_single_read_only(ngx_iot_redis_node_t *node,
+    ngx_iot_redis_command_t *cmd)
+{
+    ngx_iot_redis_node_leave(node, "redis is not the master any more");
+
+    if (cmd->done == NULL || cmd->retried) {
+        return NGX_DECLINED;
+    }
+
+    cmd->retried = 1;
+
+    ngx_iot_redis_lane_resubmit(cmd->lane, cmd);
+
+    return NGX_OK;
+}
+
+
+/* there is no other */
+static void
+ngx_iot_redis_single_unreachable(void *servers, ngx_iot_redis_node_t *node)
+{
+    /* void */
+}
