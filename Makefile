@@ -9,8 +9,8 @@ TIME = 60
 
 .DEFAULT_GOAL = build
 
-.PHONY:	help all build run test deps unit check sanitize fuzz valgrind \
-	matrix bench clean
+.PHONY:	help all build run test deps unit model check sanitize fuzz \
+	valgrind matrix bench clean
 
 
 help:	## this list
@@ -35,6 +35,9 @@ deps:	## install the Debian packages that building and testing need
 
 unit:	## the tests of the pure part, under sanitizers; takes seconds
 	@.ci/unit
+
+model:	## claims and names on a cluster, in every order of events
+	@t/model/check
 
 check:	build ## style, source lists, symbols and floors, documents
 	@.ci/style
