@@ -371,18 +371,18 @@ ngx_iot_store_result_e
 ngx_iot_store_broken(const ngx_iot_store_t *store,
     const ngx_iot_resp_reply_t *reply, const char *what)
 {
-    ngx_str_t  text;
+    size_t  len;
+    u_char  text[NGX_IOT_RESP_QUOTE_LEN];
 
-    ngx_str_null(&text);
+    len = 0;
 
     if (reply && reply->type == NGX_IOT_RESP_ERROR) {
-        text = reply->str;
-        text.len = ngx_min(text.len, 200);
+        len = ngx_iot_resp_quote(text, reply->str.data, reply->str.len);
     }
 
     ngx_log_error(NGX_LOG_ERR, store->log, 0,
-                  "iot store: not a reply of this schema for %s: \"%V\"",
-                  what, &text);
+                  "iot store: not a reply of this schema for %s: \"%*s\"",
+                  what, len, text);
 
     return NGX_IOT_STORE_ERROR;
 }

@@ -66,14 +66,14 @@ my $loads = 0;
 sub start {
     my ($class, $nginx, %of) = @_;
 
-    $template ||= der(certificate());
-
     my $self = bless {
         nginx => $nginx, clients => 4, registries => [ 'plant-0', 'plant-1' ],
         dir => File::Temp->newdir('iot-load-XXXXXX', TMPDIR => 1),
         number => ++$loads, keepalive => 1, unanswered => 0,
         losses => 0, %of
     }, $class;
+
+    certificate_of(0);
 
     for my $n (0 .. $self->{clients} - 1) {
         my $parent = $$;
@@ -143,6 +143,8 @@ sub client {
 
 sub certificate_of {
     my ($n) = @_;
+
+    $template ||= der(certificate());
 
     return pem(substr($template, 0, -4) . pack 'N', $n);
 }
@@ -509,6 +511,14 @@ sub settle {
 
         $load->more(instrumented() ? 20 : 200);
         $load->stop;
+
+        # a list has a link of its own
+        my %listed;
+        wait_until(sub {
+            $listed{$nginx->request('GET', path('plant-0'))
+                ->{headers}{'x-worker'} // 0}++;
+            return $nginx->{workers} == grep { $listed{$_} } $nginx->workers;
+        });
     }
 
     for my $nginx (@nginxes) {
