@@ -105,7 +105,7 @@ sub hostile_servers {
                 IO::Select->new($socket)->can_read(1);
             }
         });
-        my $port = free_port();
+        my $port = RedisLab::free_port();
 
         $stores .= "iot_store s$port { server 127.0.0.1:$fake->{port}; "
             . "timeout 1s; connect_timeout 1s; }\n";
