@@ -31,6 +31,9 @@
  * A long answer comes in parts: NGX_BUSY says that one can be written.  When
  * the client has taken it, more() makes the request for the next.  The pool of
  * the call is another one then; what was made from the former is gone.
+ *
+ * A long body comes in slices: NGX_DONE asks for the next one, with which
+ * more() goes on in another turn of the event loop.
  */
 
 
@@ -42,7 +45,10 @@ typedef struct ngx_iot_method_s  ngx_iot_method_t;
 
 #define NGX_IOT_REGISTRY_SERVICE   0x01
 #define NGX_IOT_OPERATION_SERVICE  0x02
-#define NGX_IOT_ALL_SERVICES       0x03
+#define NGX_IOT_ALL_SERVICES       0x07
+
+/* of the registry service: what iot_import allows */
+#define NGX_IOT_IMPORT_SERVICE     0x04
 
 
 /* HTTP verbs of the routes */
@@ -64,6 +70,9 @@ typedef struct ngx_iot_method_s  ngx_iot_method_t;
 /* the query's page_size, page_token and filter have a meaning */
 #define NGX_IOT_METHOD_PAGED       0x08
 
+/* the body may be of any length and comes in slices */
+#define NGX_IOT_METHOD_SLICES      0x10
+
 
 struct ngx_iot_method_s {
     ngx_str_t      name;                /* $iot_method */
@@ -79,7 +88,7 @@ struct ngx_iot_method_s {
     /* writes the answer, or a part of it; data is the call */
     void         (*write)(ngx_iot_json_out_t *out, const void *data);
 
-    /* with parts only */
+    /* with parts or slices only */
     ngx_int_t    (*more)(ngx_iot_call_t *call);
 
     /* with LATE: fills call->error for who may not know that it exists */
@@ -137,7 +146,12 @@ struct ngx_iot_call_s {
     ngx_str_t                      fingerprint;
     ngx_iot_page_query_t           page;
     ngx_str_t                      idempotency_key;     /* data NULL: none */
+    ngx_str_t                      dry_run;
     ngx_str_t                      body;
+
+    /* with SLICES: where the next one begins; body is the last one */
+    off_t                          offset;
+    ngx_uint_t                     last_slice;
 
     /* results */
 

@@ -13,6 +13,7 @@ ngx_iot_service_t  ngx_iot_registry_service[] = {
     &ngx_iot_list_certificates,
     &ngx_iot_get_certificate,
     &ngx_iot_delete_certificate,
+    &ngx_iot_import_certificates,
     &ngx_iot_list_operations,
     NULL
 };

@@ -19,6 +19,7 @@ extern const ngx_iot_method_t  ngx_iot_add_certificate;
 extern const ngx_iot_method_t  ngx_iot_get_certificate;
 extern const ngx_iot_method_t  ngx_iot_delete_certificate;
 extern const ngx_iot_method_t  ngx_iot_list_certificates;
+extern const ngx_iot_method_t  ngx_iot_import_certificates;
 extern const ngx_iot_method_t  ngx_iot_list_operations;
 
 

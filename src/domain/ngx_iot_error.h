@@ -46,6 +46,10 @@
     row(CERTIFICATE_EXPIRED, "CERTIFICATE_EXPIRED", INVALID_ARGUMENT)         \
     row(CERTIFICATE_NOT_YET_VALID, "CERTIFICATE_NOT_YET_VALID",               \
         INVALID_ARGUMENT)                                                     \
+    row(FINGERPRINT_MISMATCH, "FINGERPRINT_MISMATCH", INVALID_ARGUMENT)       \
+    row(IMPORT_OF_DEVICE, "IMPORT_OF_DEVICE", INVALID_ARGUMENT)               \
+    row(IMPORT_OF_OTHER_REGISTRY, "IMPORT_OF_OTHER_REGISTRY",                 \
+        INVALID_ARGUMENT)                                                     \
                                                                               \
     row(CALLER_REQUIRED, "CALLER_REQUIRED", UNAUTHENTICATED)                  \
     row(ACCESS_DENIED, "ACCESS_DENIED", PERMISSION_DENIED)                    \

@@ -22,5 +22,12 @@
  */
 u_char *ngx_iot_time_format(u_char *p, ngx_iot_msec_t ms);
 
+/*
+ * Reads a time of RFC 3339, with any number of fraction digits, of which three
+ * count, and any offset.  NGX_OK; NGX_DECLINED: it is not one, or is before
+ * 1970, or after 9999 in UTC.
+ */
+ngx_int_t ngx_iot_time_parse(const ngx_str_t *text, ngx_iot_msec_t *ms);
+
 
 #endif /* _NGX_IOT_TIME_H_INCLUDED_ */

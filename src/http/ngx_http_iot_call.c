@@ -10,7 +10,6 @@
 
 static ngx_int_t ngx_http_iot_call_submit(ngx_http_request_t *r,
     ngx_http_iot_ctx_t *ctx);
-static ngx_int_t ngx_http_iot_call_wait(ngx_http_request_t *r);
 static void ngx_http_iot_call_done(void *data,
     ngx_iot_redis_outcome_e outcome, ngx_iot_resp_reply_t *reply);
 static ngx_int_t ngx_http_iot_call_outcome(ngx_http_iot_ctx_t *ctx,
@@ -56,6 +55,9 @@ ngx_http_iot_call_step(ngx_http_request_t *r, ngx_http_iot_ctx_t *ctx,
 
     if (rc == NGX_AGAIN) {
         rc = ngx_http_iot_call_submit(r, ctx);
+
+    } else if (rc == NGX_DONE) {
+        rc = ngx_http_iot_slices_next(r, ctx);
 
     } else if ((rc == NGX_OK || rc == NGX_BUSY) && !ctx->authorized) {
         /* a record without its registry: nobody was asked */
@@ -124,7 +126,7 @@ ngx_http_iot_call_submit(ngx_http_request_t *r, ngx_http_iot_ctx_t *ctx)
 
 
 /* meanwhile the client may go away: events are edge triggered */
-static ngx_int_t
+ngx_int_t
 ngx_http_iot_call_wait(ngx_http_request_t *r)
 {
     ngx_event_t  *rev;
@@ -271,4 +273,6 @@ ngx_http_iot_call_cleanup(void *data)
         ngx_iot_redis_cancel(ctx->command);
         ctx->command = NULL;
     }
+
+    ngx_http_iot_slices_cancel(ctx);
 }

@@ -76,7 +76,12 @@ ngx_http_iot_handler(ngx_http_request_t *r)
         return rc;
     }
 
-    r->request_body_in_single_buf = 1;
+    if (ctx->call.method->flags & NGX_IOT_METHOD_SLICES) {
+        ngx_http_iot_slices_init(r);
+
+    } else {
+        r->request_body_in_single_buf = 1;
+    }
 
     rc = ngx_http_read_client_request_body(r, ngx_http_iot_body_handler);
 
@@ -142,6 +147,10 @@ ngx_http_iot_admit(ngx_http_request_t *r, ngx_http_iot_ctx_t *ctx)
     }
 
     ngx_http_iot_idempotency_key(r, &call->idempotency_key);
+
+    if (call->method->flags & NGX_IOT_METHOD_SLICES) {
+        return ngx_http_iot_query(r, "dry_run", "dryRun", &call->dry_run);
+    }
 
     if ((call->method->flags & NGX_IOT_METHOD_BODY)
         && r->headers_in.content_length_n
@@ -435,6 +444,10 @@ ngx_http_iot_body_ready(ngx_http_request_t *r, ngx_http_iot_ctx_t *ctx)
     ngx_iot_call_t  *call;
 
     call = &ctx->call;
+
+    if (call->method->flags & NGX_IOT_METHOD_SLICES) {
+        return ngx_http_iot_call_start(r, ctx);
+    }
 
     rc = ngx_http_iot_body(r, ngx_iot_method_body_limit(call), &call->body);
 

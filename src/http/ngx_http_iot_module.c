@@ -111,6 +111,13 @@ static ngx_command_t  ngx_http_iot_commands[] = {
       offsetof(ngx_http_iot_loc_conf_t, open),
       &ngx_http_iot_registries },
 
+    { ngx_string("iot_import"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_FLAG,
+      ngx_conf_set_flag_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_iot_loc_conf_t, import),
+      NULL },
+
     { ngx_string("iot_operation_retention"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
       ngx_conf_set_sec_slot,
@@ -259,6 +266,7 @@ ngx_http_iot_create_loc_conf(ngx_conf_t *cf)
     conf->min_rsa_bits = NGX_CONF_UNSET;
     conf->max_size = NGX_CONF_UNSET_SIZE;
     conf->open = NGX_CONF_UNSET_UINT;
+    conf->import = NGX_CONF_UNSET;
     conf->retention = NGX_CONF_UNSET;
     conf->idempotency_retention = NGX_CONF_UNSET;
 
@@ -279,6 +287,7 @@ ngx_http_iot_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_ptr_value(conf->caller, prev->caller, NULL);
     ngx_conf_merge_ptr_value(conf->access, prev->access, NULL);
     ngx_conf_merge_uint_value(conf->open, prev->open, 0);
+    ngx_conf_merge_value(conf->import, prev->import, 0);
     ngx_conf_merge_value(conf->min_rsa_bits, prev->min_rsa_bits, 2048);
     ngx_conf_merge_size_value(conf->max_size, prev->max_size, 64 * 1024);
     ngx_conf_merge_sec_value(conf->retention, prev->retention,
@@ -288,6 +297,12 @@ ngx_http_iot_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_bitmask_value(conf->accept, prev->accept,
                                  (NGX_CONF_BITMASK_SET
                                   |NGX_HTTP_IOT_ACCEPT_NONE));
+
+    conf->services &= ~NGX_IOT_IMPORT_SERVICE;
+
+    if (conf->import && (conf->services & NGX_IOT_REGISTRY_SERVICE)) {
+        conf->services |= NGX_IOT_IMPORT_SERVICE;
+    }
 
     settings = &conf->settings;
 

@@ -45,6 +45,7 @@ typedef struct {
     size_t                      max_size;
     ngx_uint_t                  accept;
     ngx_uint_t                  open;
+    ngx_flag_t                  import;
     time_t                      retention;
     time_t                      idempotency_retention;
 } ngx_http_iot_loc_conf_t;
@@ -66,6 +67,10 @@ typedef struct {
 
     /* of the part of an answer that is made or sent, but for the first */
     ngx_pool_t                 *pool;
+
+    /* of a body in slices: the next turn, and the slice at hand */
+    ngx_event_t                 turn;
+    u_char                     *slice;
 
     /* of the parts by turns: filters look at one after it was sent */
     ngx_buf_t                  *bufs;
@@ -122,6 +127,22 @@ ngx_int_t ngx_http_iot_body(ngx_http_request_t *r, size_t limit,
     ngx_str_t *body);
 
 
+/* ngx_http_iot_slices.c: bodies of any length */
+
+/* makes nginx write the body that is to be read into a temporary file */
+void ngx_http_iot_slices_init(ngx_http_request_t *r);
+
+/*
+ * Gives the method the next slice, in another turn of the event loop.
+ * NGX_DONE, or NGX_ERROR.
+ */
+ngx_int_t ngx_http_iot_slices_next(ngx_http_request_t *r,
+    ngx_http_iot_ctx_t *ctx);
+
+/* the request ends: there is no other turn */
+void ngx_http_iot_slices_cancel(ngx_http_iot_ctx_t *ctx);
+
+
 /* ngx_http_iot_call.c: from the body to the answer */
 
 /*
@@ -134,6 +155,9 @@ ngx_int_t ngx_http_iot_call_start(ngx_http_request_t *r,
 /* goes on with what the method said; the result is as that of _start() */
 ngx_int_t ngx_http_iot_call_step(ngx_http_request_t *r,
     ngx_http_iot_ctx_t *ctx, ngx_int_t rc);
+
+/* lets the client go away while the call waits; NGX_DONE or NGX_ERROR */
+ngx_int_t ngx_http_iot_call_wait(ngx_http_request_t *r);
 
 /* evaluates iot_access; NGX_OK, NGX_DECLINED with call->error, NGX_ERROR */
 ngx_int_t ngx_http_iot_authorize(ngx_http_request_t *r,

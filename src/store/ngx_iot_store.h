@@ -198,6 +198,39 @@ ngx_iot_store_result_e ngx_iot_store_record(const ngx_iot_store_t *store,
     ngx_str_t *added_by);
 
 
+/* what an import stores of a certificate, and what became of it */
+
+typedef struct {
+    u_char                    sha256[NGX_IOT_SHA256_LEN];
+    u_char                    sha1[NGX_IOT_SHA1_LEN];
+    u_char                    fingerprint[NGX_IOT_FINGERPRINT_LEN];
+    ngx_str_t                 member;
+    ngx_str_t                 record;
+
+    ngx_iot_store_result_e    result;
+} ngx_iot_store_import_t;
+
+/*
+ * Makes one of import->certificate, whose text and DER are copied.  The id of
+ * import stands in the record for that of an operation.
+ */
+ngx_int_t ngx_iot_store_import_make(const ngx_iot_store_t *store,
+    const ngx_iot_operation_t *import, ngx_iot_store_import_t *one);
+
+/*
+ * Imports n certificates into the registry, or asks with none of them whether
+ * it can be imported into.  dry_run: nothing is changed.
+ * OK: the result of each is set: OK, EXISTS (in this registry), HELD or NEWER;
+ * NO_REGISTRY, REGISTRY_DISABLED.
+ */
+ngx_int_t ngx_iot_store_import(const ngx_iot_store_t *store,
+    const ngx_iot_operation_t *import, ngx_iot_store_import_t **all,
+    ngx_uint_t n, ngx_uint_t dry_run, ngx_iot_resp_request_t *req);
+ngx_iot_store_result_e ngx_iot_store_imported(const ngx_iot_store_t *store,
+    const ngx_iot_resp_reply_t *reply, ngx_iot_store_import_t **all,
+    ngx_uint_t n);
+
+
 /*
  * Reads the operation of that id, which ngx_iot_id_valid() has accepted.
  * OK: everything is set but the text of its certificate; NOT_FOUND.

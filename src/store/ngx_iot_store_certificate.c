@@ -22,10 +22,6 @@
 static ngx_int_t ngx_iot_store_change_certificate(
     const ngx_iot_store_t *store, const ngx_iot_operation_t *operation,
     ngx_iot_script_e script, ngx_uint_t nargs, ngx_iot_resp_request_t *req);
-static ngx_int_t ngx_iot_store_list_member(const ngx_iot_store_t *store,
-    const ngx_iot_certificate_t *certificate, ngx_str_t *member);
-static ngx_int_t ngx_iot_store_make_record(const ngx_iot_store_t *store,
-    const ngx_iot_operation_t *operation, ngx_str_t *record);
 static ngx_int_t ngx_iot_store_encoding(const ngx_iot_store_t *store,
     const ngx_iot_certificate_t *certificate, u_char *encoding);
 static ngx_int_t ngx_iot_store_pem(const ngx_iot_store_t *store,
@@ -517,7 +513,7 @@ ngx_iot_store_record(const ngx_iot_store_t *store,
 }
 
 
-static ngx_int_t
+ngx_int_t
 ngx_iot_store_list_member(const ngx_iot_store_t *store,
     const ngx_iot_certificate_t *certificate, ngx_str_t *member)
 {
@@ -539,7 +535,7 @@ ngx_iot_store_list_member(const ngx_iot_store_t *store,
 }
 
 
-static ngx_int_t
+ngx_int_t
 ngx_iot_store_make_record(const ngx_iot_store_t *store,
     const ngx_iot_operation_t *operation, ngx_str_t *record)
 {

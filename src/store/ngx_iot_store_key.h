@@ -102,6 +102,19 @@ ngx_iot_store_result_e ngx_iot_store_answer_id(const ngx_iot_store_t *store,
     const ngx_iot_resp_reply_t *reply, ngx_iot_store_result_e result,
     const char *script, ngx_str_t *operation_id);
 
+/* the same for a word that is the whole of a reply, or an element of one */
+ngx_iot_store_result_e ngx_iot_store_word(const ngx_iot_store_t *store,
+    const ngx_iot_resp_reply_t *reply, const ngx_iot_store_answer_t *answers,
+    const char *script);
+
+/* the member of its registry's list that certificate is */
+ngx_int_t ngx_iot_store_list_member(const ngx_iot_store_t *store,
+    const ngx_iot_certificate_t *certificate, ngx_str_t *member);
+
+/* the record of the certificate that operation adds */
+ngx_int_t ngx_iot_store_make_record(const ngx_iot_store_t *store,
+    const ngx_iot_operation_t *operation, ngx_str_t *record);
+
 /* logs that reply, or a part of it, makes no sense; NGX_IOT_STORE_ERROR */
 ngx_iot_store_result_e ngx_iot_store_broken(const ngx_iot_store_t *store,
     const ngx_iot_resp_reply_t *reply, const char *what);

@@ -66,7 +66,55 @@ static const time_case_t  times[] = {
 };
 
 
+typedef struct {
+    const char      *text;
+    ngx_iot_msec_t   ms;
+} time_text_t;
+
+
+/* what others write for a time */
+
+static const time_text_t  texts[] = {
+
+    { "1970-01-01T00:00:00Z", 0 },
+    { "2009-02-13T23:31:30Z", 1234567890000 },
+    { "2009-02-13t23:31:30z", 1234567890000 },
+    { "2009-02-13T23:31:30.1Z", 1234567890100 },
+    { "2009-02-13T23:31:30.12Z", 1234567890120 },
+    { "2009-02-13T23:31:30.123Z", 1234567890123 },
+    { "2009-02-13T23:31:30.123456Z", 1234567890123 },
+    { "2009-02-13T23:31:30.123999999Z", 1234567890123 },
+    { "2009-02-13T23:31:30.00099999999999999999999999Z", 1234567890000 },
+    { "2009-02-14T02:31:30+03:00", 1234567890000 },
+    { "2009-02-13T14:01:30-09:30", 1234567890000 },
+    { "2009-02-13T23:31:30.5-00:00", 1234567890500 },
+    { "1970-01-01T23:59:00+23:59", 0 },
+    { "2000-02-29T00:00:00Z", 951782400000 },
+    { "9999-12-31T23:59:59.999Z", 253402300799999 }
+};
+
+
+static const char  *others[] = {
+    "", "Z", "2009", "2009-02-13", "2009-02-13T23:31:30",
+    "2009-02-13T23:31:30.", "2009-02-13T23:31:30.Z", "2009-02-13T23:31:30,5Z",
+    "2009-02-13 23:31:30Z", "2009-02-13T23:31Z", "2009-2-13T23:31:30Z",
+    "20090213T233130Z", " 2009-02-13T23:31:30Z", "2009-02-13T23:31:30Z ",
+    "2009-02-13T23:31:30ZZ", "2009-02-13T23:31:30+0300",
+    "2009-02-13T23:31:30+03", "2009-02-13T23:31:30+03:00Z",
+    "2009-02-13T23:31:30+24:00", "2009-02-13T23:31:30+03:60",
+    "2009-02-13T23:31:30.5.5Z", "2009-02-13T23:31:30.-5Z",
+    "2009-02-13T24:00:00Z", "2009-02-13T23:60:00Z", "2009-02-13T23:59:60Z",
+    "2009-00-13T23:31:30Z", "2009-13-13T23:31:30Z", "2009-02-00T23:31:30Z",
+    "2009-02-29T23:31:30Z", "1900-02-29T23:31:30Z", "2009-04-31T23:31:30Z",
+    "2009-01-32T23:31:30Z", "+009-02-13T23:31:30Z", "-009-02-13T23:31:30Z",
+    "1969-12-31T23:59:59.999Z", "1970-01-01T00:00:00+00:01",
+    "0000-01-01T00:00:00Z", "9999-12-31T23:59:59-00:01", "1234567890",
+    "today"
+};
+
+
 static void test_times(void);
+static void test_texts(void);
 static void test_every_day(void);
 static ngx_uint_t days_of_month(ngx_uint_t year, ngx_uint_t month);
 
@@ -75,6 +123,7 @@ int
 main(void)
 {
     test_times();
+    test_texts();
     test_every_day();
 
     return unit_done();
@@ -100,14 +149,48 @@ test_times(void)
 }
 
 
+/* each from memory of its size, so that a read past it is seen */
+static void
+test_texts(void)
+{
+    ngx_str_t        text;
+    ngx_uint_t       i;
+    ngx_pool_t      *pool;
+    ngx_iot_msec_t   ms;
+
+    pool = unit_pool();
+
+    for (i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        text = unit_copy(pool, texts[i].text, ngx_strlen(texts[i].text));
+        ms = 0;
+
+        unit_is_int(ngx_iot_time_parse(&text, &ms), NGX_OK, "%s is a time",
+                    texts[i].text);
+        unit_is_int(ms, texts[i].ms, "%s is %ju ms", texts[i].text,
+                    (uintmax_t) texts[i].ms);
+    }
+
+    for (i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        text = unit_copy(pool, others[i], ngx_strlen(others[i]));
+
+        unit_is_int(ngx_iot_time_parse(&text, &ms), NGX_DECLINED,
+                    "\"%s\" is no time", others[i]);
+    }
+}
+
+
 /* a calendar that counts days agrees, from the epoch to the end of 2400 */
 static void
 test_every_day(void)
 {
     u_char           buf[NGX_IOT_TIME_LEN];
     u_char           expected[NGX_IOT_TIME_LEN];
+    ngx_str_t        text;
     ngx_uint_t       year, month, day, differ;
-    ngx_iot_msec_t   ms;
+    ngx_iot_msec_t   ms, parsed;
+
+    text.data = buf;
+    text.len = NGX_IOT_TIME_LEN;
 
     ms = 0;
     differ = 0;
@@ -120,7 +203,10 @@ test_every_day(void)
                             year, month, day);
                 ngx_iot_time_format(buf, ms);
 
-                if (ngx_memcmp(buf, expected, NGX_IOT_TIME_LEN) != 0) {
+                if (ngx_memcmp(buf, expected, NGX_IOT_TIME_LEN) != 0
+                    || ngx_iot_time_parse(&text, &parsed) != NGX_OK
+                    || parsed != ms)
+                {
                     differ++;
                 }
 
