@@ -60,7 +60,8 @@ ngx_iot_redis_create(ngx_iot_redis_conf_t *conf, ngx_log_t *log)
     ngx_iot_redis_event_init(&client->completion,
                              ngx_iot_redis_completion_handler, client);
 
-    client->topology = &ngx_iot_redis_single;
+    client->topology = ngx_iot_redis_conf_cluster(conf)
+                       ? &ngx_iot_redis_cluster : &ngx_iot_redis_single;
 
     client->servers = client->topology->create(client);
     if (client->servers == NULL) {

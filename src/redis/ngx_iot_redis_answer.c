@@ -24,8 +24,6 @@ static void ngx_iot_redis_answer_tell(ngx_iot_redis_command_t *cmd,
     ngx_iot_redis_outcome_e outcome, ngx_iot_resp_reply_t *reply);
 static void ngx_iot_redis_answer_log(ngx_iot_redis_command_t *cmd,
     ngx_iot_resp_reply_t *reply);
-static ngx_uint_t ngx_iot_redis_answer_logged(ngx_iot_redis_t *client,
-    ngx_str_t *text);
 
 
 void
@@ -117,7 +115,7 @@ ngx_iot_redis_answer_log(ngx_iot_redis_command_t *cmd,
     size_t  len;
     u_char  text[NGX_IOT_RESP_QUOTE_LEN];
 
-    if (ngx_iot_redis_answer_logged(cmd->client, &reply->str)) {
+    if (ngx_iot_redis_was_logged(cmd->client, &reply->str)) {
         return;
     }
 
@@ -128,9 +126,8 @@ ngx_iot_redis_answer_log(ngx_iot_redis_command_t *cmd,
 }
 
 
-/* lately; if not, it is now.  The kinds of refusals are told by one word */
-static ngx_uint_t
-ngx_iot_redis_answer_logged(ngx_iot_redis_t *client, ngx_str_t *text)
+ngx_uint_t
+ngx_iot_redis_was_logged(ngx_iot_redis_t *client, const ngx_str_t *text)
 {
     size_t                    len;
     u_char                   *p;

@@ -95,6 +95,13 @@ void ngx_iot_redis_enter(ngx_iot_redis_command_t *cmd);
 void ngx_iot_redis_leave(ngx_iot_redis_command_t *cmd);
 
 
+/*
+ * Whether a message of that kind, which the first word of the text tells, was
+ * logged lately; if not, it is now.
+ */
+ngx_uint_t ngx_iot_redis_was_logged(ngx_iot_redis_t *client,
+    const ngx_str_t *text);
+
 /* attempts to connect the node have failed */
 void ngx_iot_redis_unreachable(ngx_iot_redis_t *client,
     ngx_iot_redis_node_t *node);

@@ -472,6 +472,10 @@ ngx_iot_redis_conf_complete(ngx_conf_t *cf, ngx_iot_redis_conf_t *store)
 
     endpoint = &store->endpoint;
 
+    if (store->topology == NGX_IOT_REDIS_CLUSTER) {
+        endpoint->mode = "cluster";
+    }
+
     ngx_conf_init_uint_value(endpoint->database, 0);
     ngx_conf_init_msec_value(store->resolver_timeout,
                              NGX_IOT_REDIS_RESOLVER_TIMEOUT);
@@ -602,13 +606,15 @@ ngx_iot_redis_conf_topology(ngx_conf_t *cf,
     if (ngx_strcmp(value[1].data, "single") == 0) {
         *topology = NGX_IOT_REDIS_SINGLE;
 
-    } else if (ngx_strcmp(value[1].data, "sentinel") == 0
-               || ngx_strcmp(value[1].data, "cluster") == 0)
-    {
+    } else if (ngx_strcmp(value[1].data, "cluster") == 0) {
+        *topology = NGX_IOT_REDIS_CLUSTER;
+
+    } else if (ngx_strcmp(value[1].data, "sentinel") == 0) {
         return ngx_iot_redis_conf_invalid(cf, "which is not supported yet");
 
     } else {
-        return ngx_iot_redis_conf_invalid(cf, "expected \"single\"");
+        return ngx_iot_redis_conf_invalid(cf, "expected \"single\" "
+                                          "or \"cluster\"");
     }
 
     return cf->args->nelts == 2 ? NGX_CONF_OK : "has too many parameters";

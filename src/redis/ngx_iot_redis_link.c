@@ -845,14 +845,13 @@ ngx_iot_redis_link_write_command(ngx_iot_redis_output_t *output,
     static ngx_str_t                     argv[] = { ngx_string("ASKING") };
     static const ngx_iot_resp_request_t  asking = { NULL, 0, 1, argv, 0, 0 };
 
-    if (cmd->asking) {
-
-        if (ngx_iot_redis_output_add(output, &asking, 0) != NGX_OK) {
-            return NGX_ERROR;
-        }
-
-        cmd->unasked = 1;
+    if (cmd->asking
+        && ngx_iot_redis_output_add(output, &asking, 0) != NGX_OK)
+    {
+        return NGX_ERROR;
     }
+
+    cmd->unasked = cmd->asking;
 
     return ngx_iot_redis_output_add(output, cmd->req, cmd->with_source);
 }

@@ -46,5 +46,8 @@ typedef struct {
 /* one server that has everything, wherever it may be */
 extern const ngx_iot_redis_topology_t  ngx_iot_redis_single;
 
+/* Redis Cluster: each server has some of the slots, and they move */
+extern const ngx_iot_redis_topology_t  ngx_iot_redis_cluster;
+
 
 #endif /* _NGX_IOT_REDIS_TOPOLOGY_H_INCLUDED_ */
