@@ -32,6 +32,9 @@ static ngx_int_t ngx_iot_delete_certificate_request(ngx_iot_call_t *call);
 static ngx_int_t ngx_iot_delete_certificate_finish(ngx_iot_call_t *call,
     const ngx_iot_resp_reply_t *reply);
 
+static ngx_int_t ngx_iot_certificate_pending(ngx_iot_call_t *call,
+    const ngx_str_t *operation_id);
+
 static ngx_int_t ngx_iot_get_certificate_prepare(ngx_iot_call_t *call);
 static ngx_int_t ngx_iot_delete_certificate_prepare(ngx_iot_call_t *call);
 static ngx_int_t ngx_iot_certificate_named(ngx_iot_call_t *call,
@@ -140,9 +143,10 @@ ngx_iot_add_certificate_read(ngx_iot_call_t *call, ngx_str_t *certificate_data)
     /* registry_id in the body must be a string, but the path's one wins */
 
     ngx_iot_json_field_t  fields[] = {
-        { ngx_string("registry_id"), ngx_string("registryId"), &registry_id },
+        { ngx_string("registry_id"), ngx_string("registryId"), &registry_id,
+          NGX_IOT_JSON_STRING },
         { ngx_string("certificate_data"), ngx_string("certificateData"),
-          certificate_data }
+          certificate_data, NGX_IOT_JSON_STRING }
     };
 
     rc = ngx_iot_json_read(call->pool, &call->body, fields, 2, &call->error);
@@ -311,11 +315,30 @@ ngx_iot_delete_certificate_finish(ngx_iot_call_t *call,
         return ngx_iot_operation_read(call, &operation_id);
     }
 
+    if (result == NGX_IOT_STORE_PENDING) {
+        return ngx_iot_certificate_pending(call, &operation_id);
+    }
+
     if (result != NGX_IOT_STORE_OK) {
         return ngx_iot_certificate_refused(call, result);
     }
 
     return NGX_OK;
+}
+
+
+/* one operation at a time: this one was not started */
+static ngx_int_t
+ngx_iot_certificate_pending(ngx_iot_call_t *call,
+    const ngx_str_t *operation_id)
+{
+    ngx_str_null(&call->operation_id);
+
+    ngx_iot_error(&call->error, OPERATION_PENDING,
+                  "an operation on the certificate is not finished yet");
+    ngx_iot_error_metadata(&call->error, "operationId", operation_id);
+
+    return NGX_DECLINED;
 }
 
 
@@ -403,7 +426,7 @@ ngx_iot_certificate_found(ngx_iot_call_t *call,
 }
 
 
-/* what is asked for is done when the answer says so: born done */
+/* born done, but when a backend has to finish it */
 static ngx_int_t
 ngx_iot_certificate_operation(ngx_iot_call_t *call,
     ngx_iot_operation_kind_e kind)
@@ -428,7 +451,7 @@ ngx_iot_certificate_operation(ngx_iot_call_t *call,
     operation->created_by = call->caller;
     operation->created_at = call->now;
     operation->modified_at = call->now;
-    operation->done = 1;
+    operation->done = !call->settings->backend;
 
     operation->certificate.registry_id = call->registry_id;
     operation->certificate.created_at = call->now;

@@ -462,14 +462,15 @@ ngx_iot_import_read(ngx_iot_call_t *call, const ngx_str_t *object,
 
     ngx_iot_json_field_t  fields[] = {
         { ngx_string("registry_id"), ngx_string("registryId"),
-          &entry.registry_id },
-        { ngx_string("device_id"), ngx_string("deviceId"), &entry.device_id },
+          &entry.registry_id, NGX_IOT_JSON_STRING },
+        { ngx_string("device_id"), ngx_string("deviceId"), &entry.device_id,
+          NGX_IOT_JSON_STRING },
         { ngx_string("fingerprint"), ngx_string("fingerprint"),
-          &entry.fingerprint },
+          &entry.fingerprint, NGX_IOT_JSON_STRING },
         { ngx_string("certificate_data"), ngx_string("certificateData"),
-          &entry.certificate_data },
+          &entry.certificate_data, NGX_IOT_JSON_STRING },
         { ngx_string("created_at"), ngx_string("createdAt"),
-          &entry.created_at }
+          &entry.created_at, NGX_IOT_JSON_STRING }
     };
 
     import = call->list;

@@ -19,6 +19,10 @@
  */
 #define ngx_iot_json_arena_size(len)  (2 * (len) + 8192)
 
+/* of values beside those that a field can have */
+#define NGX_IOT_JSON_NULL             16
+#define NGX_IOT_JSON_OTHER            17
+
 /* goes before every block of the arena and holds its size */
 #define NGX_IOT_JSON_BLOCK_HEAD       NGX_ALIGNMENT
 
@@ -41,12 +45,25 @@ typedef struct {
     ngx_uint_t                    nfields;
     ngx_iot_error_t              *err;
 
+    /* in place of fields: where the entries of a map or a list go */
+    ngx_keyval_t                 *pairs;
+    ngx_str_t                    *elements;
+    ngx_uint_t                    n;
+    ngx_uint_t                    max;
+
+    /* of such an entry */
+    ngx_iot_json_field_t          entry;
+
+    yajl_handle                   handle;
     ngx_uint_t                    depth;
 
-    /* of the root object: whose value comes next, NULL for an unknown name */
+    /* of the root: whose value comes next, NULL for an unknown name */
     const ngx_iot_json_field_t   *field;
 
-    /* the first whose value is not a string; told if the text is valid JSON */
+    /* where the object or array begins that is its value */
+    u_char                       *begin;
+
+    /* the first of another type; told if the text is valid JSON */
     const ngx_iot_json_field_t   *mismatch;
 
     /* why a callback made yajl stop */
@@ -73,9 +90,21 @@ static int ngx_iot_json_map_key(void *ctx, const u_char *data, size_t len);
 static int ngx_iot_json_array_start(void *ctx);
 static int ngx_iot_json_end(void *ctx);
 
-static int ngx_iot_json_other_type(ngx_iot_json_parser_t *parser);
+static int ngx_iot_json_scalar(ngx_iot_json_parser_t *parser,
+    ngx_iot_json_type_e type, const u_char *data, size_t len);
+static int ngx_iot_json_open(ngx_iot_json_parser_t *parser,
+    ngx_iot_json_type_e type);
+static u_char *ngx_iot_json_pos(ngx_iot_json_parser_t *parser);
+static int ngx_iot_json_value(ngx_iot_json_parser_t *parser, ngx_uint_t type);
+static ngx_uint_t ngx_iot_json_wanted(ngx_iot_json_parser_t *parser,
+    ngx_iot_json_type_e type);
+static int ngx_iot_json_root(ngx_iot_json_parser_t *parser, ngx_uint_t type);
+static int ngx_iot_json_entry(ngx_iot_json_parser_t *parser, ngx_uint_t type);
+static int ngx_iot_json_pair(ngx_iot_json_parser_t *parser, const u_char *key,
+    size_t len);
+static int ngx_iot_json_refuse_entry(ngx_iot_json_parser_t *parser);
+static int ngx_iot_json_too_many(ngx_iot_json_parser_t *parser);
 static int ngx_iot_json_nested(ngx_iot_json_parser_t *parser);
-static int ngx_iot_json_not_object(ngx_iot_json_parser_t *parser);
 static ngx_int_t ngx_iot_json_keep(ngx_iot_json_parser_t *parser,
     const u_char *data, size_t len, ngx_str_t *value);
 static ngx_uint_t ngx_iot_json_name_is(const ngx_str_t *name,
@@ -84,6 +113,14 @@ static ngx_uint_t ngx_iot_json_name_is(const ngx_str_t *name,
 static void *ngx_iot_json_arena_malloc(void *ctx, size_t size);
 static void *ngx_iot_json_arena_realloc(void *ctx, void *data, size_t size);
 static void ngx_iot_json_arena_free(void *ctx, void *data);
+
+
+static const char  *const ngx_iot_json_types[] = {
+    "a string",
+    "a number",
+    "an object",
+    "an array"
+};
 
 
 static const yajl_callbacks  ngx_iot_json_callbacks = {
@@ -139,10 +176,63 @@ ngx_iot_json_read(ngx_pool_t *pool, const ngx_str_t *text,
     }
 
     ngx_iot_error_format(pool, err, NGX_IOT_REASON_INVALID_FIELD,
-                         "\"%V\" must be a string", &parser.mismatch->name);
+                         "\"%V\" must be %s", &parser.mismatch->name,
+                         ngx_iot_json_types[parser.mismatch->type]);
     err->field = parser.mismatch->name;
 
     return NGX_DECLINED;
+}
+
+
+ngx_int_t
+ngx_iot_json_read_map(ngx_pool_t *pool, const ngx_str_t *text,
+    const ngx_str_t *field, ngx_keyval_t *pairs, ngx_uint_t *n,
+    ngx_iot_error_t *err)
+{
+    ngx_int_t              rc;
+    ngx_iot_json_parser_t  parser;
+
+    ngx_memzero(&parser, sizeof(ngx_iot_json_parser_t));
+
+    parser.pool = pool;
+    parser.text = text;
+    parser.pairs = pairs;
+    parser.max = *n;
+    parser.err = err;
+    parser.entry.name = *field;
+    parser.entry.type = NGX_IOT_JSON_STRING;
+
+    rc = ngx_iot_json_parse(&parser);
+
+    *n = parser.n;
+
+    return rc;
+}
+
+
+ngx_int_t
+ngx_iot_json_read_list(ngx_pool_t *pool, const ngx_str_t *text,
+    const ngx_str_t *field, ngx_str_t *elements, ngx_uint_t *n,
+    ngx_iot_error_t *err)
+{
+    ngx_int_t              rc;
+    ngx_iot_json_parser_t  parser;
+
+    ngx_memzero(&parser, sizeof(ngx_iot_json_parser_t));
+
+    parser.pool = pool;
+    parser.text = text;
+    parser.elements = elements;
+    parser.max = *n;
+    parser.err = err;
+    parser.entry.name = *field;
+    parser.entry.type = NGX_IOT_JSON_OBJECT;
+
+    rc = ngx_iot_json_parse(&parser);
+
+    *n = parser.n;
+
+    return rc;
 }
 
 
@@ -308,6 +398,7 @@ ngx_iot_json_run(ngx_iot_json_parser_t *parser, ngx_iot_json_arena_t *arena)
     funcs.ctx = arena;
 
     handle = yajl_alloc(&ngx_iot_json_callbacks, &funcs, parser);
+    parser->handle = handle;
 
     /* ngx_iot_json_check() was stricter */
 
@@ -328,44 +419,40 @@ ngx_iot_json_run(ngx_iot_json_parser_t *parser, ngx_iot_json_arena_t *arena)
 static int
 ngx_iot_json_null(void *ctx)
 {
-    ngx_iot_json_parser_t  *parser = ctx;
-
-    if (parser->depth == 0) {
-        return ngx_iot_json_not_object(parser);
-    }
-
-    if (parser->depth == 1 && parser->field) {
-        ngx_str_null(parser->field->value);
-    }
-
-    return 1;
+    return ngx_iot_json_value(ctx, NGX_IOT_JSON_NULL);
 }
 
 
 static int
 ngx_iot_json_boolean(void *ctx, int value)
 {
-    return ngx_iot_json_other_type(ctx);
+    return ngx_iot_json_value(ctx, NGX_IOT_JSON_OTHER);
 }
 
 
 static int
 ngx_iot_json_number(void *ctx, const char *data, size_t len)
 {
-    return ngx_iot_json_other_type(ctx);
+    return ngx_iot_json_scalar(ctx, NGX_IOT_JSON_NUMBER, (u_char *) data, len);
 }
 
 
 static int
 ngx_iot_json_string(void *ctx, const u_char *data, size_t len)
 {
-    ngx_iot_json_parser_t  *parser = ctx;
+    return ngx_iot_json_scalar(ctx, NGX_IOT_JSON_STRING, data, len);
+}
 
-    if (parser->depth == 0) {
-        return ngx_iot_json_not_object(parser);
+
+static int
+ngx_iot_json_scalar(ngx_iot_json_parser_t *parser, ngx_iot_json_type_e type,
+    const u_char *data, size_t len)
+{
+    if (!ngx_iot_json_value(parser, type)) {
+        return 0;
     }
 
-    if (parser->depth == 1 && parser->field) {
+    if (ngx_iot_json_wanted(parser, type)) {
         parser->rc = ngx_iot_json_keep(parser, data, len,
                                        parser->field->value);
     }
@@ -377,13 +464,7 @@ ngx_iot_json_string(void *ctx, const u_char *data, size_t len)
 static int
 ngx_iot_json_map_start(void *ctx)
 {
-    ngx_iot_json_parser_t  *parser = ctx;
-
-    if (parser->depth) {
-        (void) ngx_iot_json_other_type(parser);
-    }
-
-    return ngx_iot_json_nested(parser);
+    return ngx_iot_json_open(ctx, NGX_IOT_JSON_OBJECT);
 }
 
 
@@ -397,6 +478,10 @@ ngx_iot_json_map_key(void *ctx, const u_char *data, size_t len)
 
     if (parser->depth > 1) {
         return 1;
+    }
+
+    if (parser->pairs) {
+        return ngx_iot_json_pair(parser, data, len);
     }
 
     parser->field = NULL;
@@ -419,7 +504,7 @@ ngx_iot_json_map_key(void *ctx, const u_char *data, size_t len)
 static int
 ngx_iot_json_array_start(void *ctx)
 {
-    return ngx_iot_json_other_type(ctx) && ngx_iot_json_nested(ctx);
+    return ngx_iot_json_open(ctx, NGX_IOT_JSON_ARRAY);
 }
 
 
@@ -430,23 +515,197 @@ ngx_iot_json_end(void *ctx)
 
     parser->depth--;
 
+    if (parser->depth == 1 && parser->begin) {
+        parser->field->value->data = parser->begin;
+        parser->field->value->len = ngx_iot_json_pos(parser) - parser->begin;
+        parser->begin = NULL;
+    }
+
     return 1;
 }
 
 
-/* a value that is neither a string nor null */
 static int
-ngx_iot_json_other_type(ngx_iot_json_parser_t *parser)
+ngx_iot_json_open(ngx_iot_json_parser_t *parser, ngx_iot_json_type_e type)
 {
-    if (parser->depth == 0) {
-        return ngx_iot_json_not_object(parser);
+    if (!ngx_iot_json_value(parser, type)) {
+        return 0;
     }
 
-    if (parser->depth == 1 && parser->mismatch == NULL) {
+    if (ngx_iot_json_wanted(parser, type)) {
+        parser->begin = ngx_iot_json_pos(parser) - 1;
+    }
+
+    return ngx_iot_json_nested(parser);
+}
+
+
+/* behind the token at hand */
+static u_char *
+ngx_iot_json_pos(ngx_iot_json_parser_t *parser)
+{
+    return parser->text->data + yajl_get_bytes_consumed(parser->handle);
+}
+
+
+/* a value begins: whether it may be there, and may be of this type */
+static int
+ngx_iot_json_value(ngx_iot_json_parser_t *parser, ngx_uint_t type)
+{
+    if (parser->depth == 0) {
+        return ngx_iot_json_root(parser, type);
+    }
+
+    if (parser->depth > 1) {
+        return 1;
+    }
+
+    if (parser->pairs || parser->elements) {
+        return ngx_iot_json_entry(parser, type);
+    }
+
+    if (parser->field == NULL) {
+        return 1;
+    }
+
+    if (type == NGX_IOT_JSON_NULL) {
+        ngx_str_null(parser->field->value);
+
+    } else if (type != parser->field->type && parser->mismatch == NULL) {
         parser->mismatch = parser->field;
     }
 
     return 1;
+}
+
+
+/* whether the value at hand is to be kept */
+static ngx_uint_t
+ngx_iot_json_wanted(ngx_iot_json_parser_t *parser, ngx_iot_json_type_e type)
+{
+    return parser->depth == 1 && parser->field && parser->field->type == type;
+}
+
+
+/* a map and a list were seen to be that when they were taken as text */
+static int
+ngx_iot_json_root(ngx_iot_json_parser_t *parser, ngx_uint_t type)
+{
+    if (type == NGX_IOT_JSON_OBJECT || parser->elements) {
+        return 1;
+    }
+
+    ngx_iot_field_error(parser->err, INVALID_JSON, "body",
+                        "the body must be a JSON object");
+    parser->rc = NGX_DECLINED;
+
+    return 0;
+}
+
+
+/* an entry of a map, whose key was seen, or of a list; null is none */
+static int
+ngx_iot_json_entry(ngx_iot_json_parser_t *parser, ngx_uint_t type)
+{
+    if (parser->elements) {
+
+        if (parser->n == parser->max) {
+            return ngx_iot_json_too_many(parser);
+        }
+
+        parser->entry.value = &parser->elements[parser->n];
+        parser->field = &parser->entry;
+    }
+
+    if (type != parser->entry.type) {
+        return ngx_iot_json_refuse_entry(parser);
+    }
+
+    if (parser->elements) {
+        parser->n++;
+    }
+
+    return 1;
+}
+
+
+static int
+ngx_iot_json_pair(ngx_iot_json_parser_t *parser, const u_char *key, size_t len)
+{
+    ngx_uint_t     i;
+    ngx_keyval_t  *pair;
+
+    for (i = 0; i < parser->n; i++) {
+        if (ngx_iot_json_name_is(&parser->pairs[i].key, key, len)) {
+            break;
+        }
+    }
+
+    if (i == parser->max) {
+        return ngx_iot_json_too_many(parser);
+    }
+
+    pair = &parser->pairs[i];
+
+    if (i == parser->n) {
+        parser->n++;
+        parser->rc = ngx_iot_json_keep(parser, key, len, &pair->key);
+    }
+
+    parser->entry.value = &pair->value;
+    parser->field = &parser->entry;
+
+    return parser->rc == NGX_OK;
+}
+
+
+static int
+ngx_iot_json_refuse_entry(ngx_iot_json_parser_t *parser)
+{
+    ngx_str_t    field, *name;
+    ngx_pool_t  *pool;
+
+    name = &parser->entry.name;
+    pool = parser->pool;
+
+    if (parser->pairs) {
+        field = *name;
+        ngx_iot_error_format(pool, parser->err, NGX_IOT_REASON_INVALID_FIELD,
+                             "each value of \"%V\" must be a string", name);
+
+    } else if (ngx_iot_json_element_name(pool, name, parser->n, &field)
+               != NGX_OK)
+    {
+        parser->rc = NGX_ERROR;
+        return 0;
+
+    } else {
+        ngx_iot_error_format(pool, parser->err, NGX_IOT_REASON_INVALID_FIELD,
+                             "\"%V\" must be an object", &field);
+    }
+
+    parser->err->field = field;
+    parser->rc = NGX_DECLINED;
+
+    return 0;
+}
+
+
+static int
+ngx_iot_json_too_many(ngx_iot_json_parser_t *parser)
+{
+    const ngx_str_t  *name;
+
+    name = &parser->entry.name;
+
+    ngx_iot_error_format(parser->pool, parser->err,
+                         NGX_IOT_REASON_INVALID_FIELD,
+                         "\"%V\" has more than %ui entries", name,
+                         parser->max);
+    parser->err->field = *name;
+    parser->rc = NGX_DECLINED;
+
+    return 0;
 }
 
 
@@ -463,17 +722,6 @@ ngx_iot_json_nested(ngx_iot_json_parser_t *parser)
     parser->depth++;
 
     return 1;
-}
-
-
-static int
-ngx_iot_json_not_object(ngx_iot_json_parser_t *parser)
-{
-    ngx_iot_field_error(parser->err, INVALID_JSON, "body",
-                        "the body must be a JSON object");
-    parser->rc = NGX_DECLINED;
-
-    return 0;
 }
 
 
@@ -500,6 +748,22 @@ ngx_iot_json_keep(ngx_iot_json_parser_t *parser, const u_char *data,
     }
 
     ngx_memcpy(value->data, data, len);
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_iot_json_element_name(ngx_pool_t *pool, const ngx_str_t *field,
+    ngx_uint_t index, ngx_str_t *name)
+{
+    name->data = ngx_pnalloc(pool, field->len + NGX_INT_T_LEN + 2);
+
+    if (name->data == NULL) {
+        return NGX_ERROR;
+    }
+
+    name->len = ngx_sprintf(name->data, "%V[%ui]", field, index) - name->data;
 
     return NGX_OK;
 }

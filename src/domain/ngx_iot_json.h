@@ -17,12 +17,23 @@
 #define NGX_IOT_JSON_DEPTH_MAX  100
 
 
-/* one string field of a request message */
+/* but for a string, which is decoded, a value is taken as its text */
+
+typedef enum {
+    NGX_IOT_JSON_STRING = 0,
+    NGX_IOT_JSON_NUMBER,
+    NGX_IOT_JSON_OBJECT,
+    NGX_IOT_JSON_ARRAY
+} ngx_iot_json_type_e;
+
+
+/* one field of a request message */
 
 typedef struct {
-    ngx_str_t    name;          /* as in the proto: "certificate_data" */
-    ngx_str_t    json_name;     /* lowerCamelCase: "certificateData" */
-    ngx_str_t   *value;         /* out; data == NULL: not set */
+    ngx_str_t             name;         /* as in the proto: "log_options" */
+    ngx_str_t             json_name;    /* lowerCamelCase: "logOptions" */
+    ngx_str_t            *value;        /* out; data == NULL: not set */
+    ngx_iot_json_type_e   type;
 } ngx_iot_json_field_t;
 
 
@@ -35,8 +46,8 @@ typedef struct {
  * Refused as INVALID_JSON on field "body": what is not one JSON object, bytes
  * after it, invalid UTF-8 and lone surrogates (yajl lets both through, so they
  * are checked on the raw bytes before it), nesting deeper than the limit.
- * Refused as INVALID_FIELD, naming the first such field: a value that is not a
- * string, even if a duplicate after it is one.  No error quotes the text.
+ * Refused as INVALID_FIELD, naming the first such field: a value of another
+ * type, even if a duplicate after it is right.  No error quotes the text.
  *
  * Values are slices of text, or live in pool when they had escapes.  They are
  * of use with NGX_OK only.
@@ -44,6 +55,29 @@ typedef struct {
 ngx_int_t ngx_iot_json_read(ngx_pool_t *pool, const ngx_str_t *text,
     const ngx_iot_json_field_t *fields, ngx_uint_t nfields,
     ngx_iot_error_t *err);
+
+/*
+ * Reads the text of an object that ngx_iot_json_read() has taken as a map of
+ * strings; of duplicate keys the last wins.  *n, in: how many pairs has room
+ * for, out: how many there are.  Refused as INVALID_FIELD, naming the field:
+ * more of them, and a value that is not a string.
+ */
+ngx_int_t ngx_iot_json_read_map(ngx_pool_t *pool, const ngx_str_t *text,
+    const ngx_str_t *field, ngx_keyval_t *pairs, ngx_uint_t *n,
+    ngx_iot_error_t *err);
+
+/*
+ * Reads the text of an array as the texts of its elements, which are objects.
+ * *n as above.  Refused as INVALID_FIELD: more of them, and an element that is
+ * something else, which is named as field[index].
+ */
+ngx_int_t ngx_iot_json_read_list(ngx_pool_t *pool, const ngx_str_t *text,
+    const ngx_str_t *field, ngx_str_t *elements, ngx_uint_t *n,
+    ngx_iot_error_t *err);
+
+/* "field[index]", as an error names an element; NGX_OK or NGX_ERROR */
+ngx_int_t ngx_iot_json_element_name(ngx_pool_t *pool, const ngx_str_t *field,
+    ngx_uint_t index, ngx_str_t *name);
 
 
 #endif /* _NGX_IOT_JSON_H_INCLUDED_ */

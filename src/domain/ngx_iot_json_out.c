@@ -205,6 +205,15 @@ ngx_iot_json_out_pair(ngx_iot_json_out_t *out, const ngx_str_t *key,
 }
 
 
+void
+ngx_iot_json_out_raw(ngx_iot_json_out_t *out, const char *key,
+    const ngx_str_t *value)
+{
+    ngx_iot_json_out_begin(out, key);
+    ngx_iot_json_out_append(out, value->data, value->len);
+}
+
+
 /* what goes before a value: the comma after the one before, and the key */
 static void
 ngx_iot_json_out_begin(ngx_iot_json_out_t *out, const char *key)

@@ -72,4 +72,9 @@ void ngx_iot_json_out_time(ngx_iot_json_out_t *out, const char *key,
 void ngx_iot_json_out_pair(ngx_iot_json_out_t *out, const ngx_str_t *key,
     const ngx_str_t *value);
 
+/* a value that is JSON already; written as it is */
+void ngx_iot_json_out_raw(ngx_iot_json_out_t *out, const char *key,
+    const ngx_str_t *value);
+
+
 #endif /* _NGX_IOT_JSON_OUT_H_INCLUDED_ */

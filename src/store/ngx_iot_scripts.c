@@ -22,10 +22,12 @@ ngx_iot_resp_script_t  ngx_iot_scripts[NGX_IOT_SCRIPT_MAX] = {
     ngx_iot_script(add_certificate),
     ngx_iot_script(delete_certificate),
     ngx_iot_script(find_certificate),
+    ngx_iot_script(finish_operation),
     ngx_iot_script(get_certificate),
     ngx_iot_script(import_certificates),
     ngx_iot_script(list_certificates),
     ngx_iot_script(list_operations),
+    ngx_iot_script(list_pending),
     ngx_iot_script(read_operations)
 };
 

@@ -194,6 +194,7 @@ fuzz_read(ngx_pool_t *pool, const ngx_str_t *text, fuzz_result_t *result)
         fields[i].name = fuzz_names[i];
         fields[i].json_name = fuzz_json_names[i];
         fields[i].value = &result->values[i];
+        fields[i].type = NGX_IOT_JSON_STRING;
     }
 
     result->rc = ngx_iot_json_read(pool, text, fields, FUZZ_FIELDS,

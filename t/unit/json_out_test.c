@@ -115,7 +115,7 @@ static ngx_pool_t                  *pool;
 static ngx_str_t                    found;
 
 static const ngx_iot_json_field_t   field = {
-    ngx_string("value"), ngx_string("value"), &found
+    ngx_string("value"), ngx_string("value"), &found, NGX_IOT_JSON_STRING
 };
 
 

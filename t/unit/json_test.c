@@ -19,8 +19,9 @@ static ngx_str_t                    certificate_data, registry_id;
 
 static const ngx_iot_json_field_t   fields[] = {
     { ngx_string("certificate_data"), ngx_string("certificateData"),
-      &certificate_data },
-    { ngx_string("registry_id"), ngx_string("registryId"), &registry_id }
+      &certificate_data, NGX_IOT_JSON_STRING },
+    { ngx_string("registry_id"), ngx_string("registryId"), &registry_id,
+      NGX_IOT_JSON_STRING }
 };
 
 
@@ -501,6 +502,11 @@ static void test_depth(void);
 static void test_truncation(void);
 static void test_sizes(void);
 static void test_no_memory(void);
+static void test_texts(void);
+static void test_text_types(void);
+static void test_map(void);
+static void test_list(void);
+static void test_entries_no_memory(void);
 
 static ngx_int_t read_text(const void *data, size_t len);
 static ngx_str_t nested(ngx_uint_t depth, const char *begin, const char *end);
@@ -526,6 +532,11 @@ main(void)
     test_truncation();
     test_sizes();
     test_no_memory();
+    test_texts();
+    test_text_types();
+    test_map();
+    test_list();
+    test_entries_no_memory();
 
     return unit_done();
 }
@@ -842,6 +853,266 @@ test_no_memory(void)
 
     unit_is_int(rc, NGX_DECLINED, "without a message it is an error as well");
     unit_is_str(&err.field, "registry_id", "and names the field");
+}
+
+
+/* objects and arrays are taken as they stand in the text */
+static void
+test_texts(void)
+{
+    ngx_str_t   object, array;
+    ngx_uint_t  i;
+
+    const ngx_iot_json_field_t  texts[] = {
+        { ngx_string("log_options"), ngx_string("logOptions"), &object,
+          NGX_IOT_JSON_OBJECT },
+        { ngx_string("certificates"), ngx_string("certificates"), &array,
+          NGX_IOT_JSON_ARRAY }
+    };
+
+    static const struct {
+        ngx_str_t    text;
+        const char  *object;
+        const char  *array;
+    } cases[] = {
+        { ngx_string("{}"), NULL, NULL },
+        { ngx_string("{\"logOptions\":{},\"certificates\":[]}"), "{}", "[]" },
+        { ngx_string(" { \"log_options\" : { \"a\" :\n[ 1 , {} ] } ,"
+                     " \"b\":2}"),
+          "{ \"a\" :\n[ 1 , {} ] }", NULL },
+        { ngx_string("{\"certificates\":[[],{\"a\":\"]}\\n\"},[[]]],"
+                     "\"logOptions\":{\"}\":\"\\u007d\"}}"),
+          "{\"}\":\"\\u007d\"}", "[[],{\"a\":\"]}\\n\"},[[]]]" },
+        { ngx_string("{\"logOptions\":{\"a\":1},\"log_options\":{\"b\":1}}"),
+          "{\"b\":1}", NULL },
+        { ngx_string("{\"logOptions\":{\"a\":1},\"log_options\":null,"
+                     "\"certificates\":null}"),
+          NULL, NULL },
+        { ngx_string("{\"x\":{\"logOptions\":{}},\"y\":[[]]}"), NULL, NULL },
+        { ngx_string("{\"logOptions\":{\"certificates\":[1],"
+                     "\"logOptions\":{}}}"),
+          "{\"certificates\":[1],\"logOptions\":{}}", NULL }
+    };
+
+    for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        pool = unit_pool();
+        body = unit_copy(pool, cases[i].text.data, cases[i].text.len);
+
+        unit_is_int(ngx_iot_json_read(pool, &body, texts, 2, &err), NGX_OK,
+                    "objects and arrays as text: %s", cases[i].text.data);
+
+        if (cases[i].object) {
+            unit_is_str(&object, cases[i].object, "... the object");
+
+        } else {
+            unit_ok(object.data == NULL, "... no object");
+        }
+
+        if (cases[i].array) {
+            unit_is_str(&array, cases[i].array, "... the array");
+
+        } else {
+            unit_ok(array.data == NULL, "... no array");
+        }
+    }
+}
+
+
+static void
+test_text_types(void)
+{
+    ngx_str_t   object, array;
+    ngx_uint_t  i;
+
+    const ngx_iot_json_field_t  texts[] = {
+        { ngx_string("labels"), ngx_string("labels"), &object,
+          NGX_IOT_JSON_OBJECT },
+        { ngx_string("list"), ngx_string("list"), &array,
+          NGX_IOT_JSON_ARRAY }
+    };
+
+    static const struct {
+        ngx_str_t    text;
+        const char  *message;
+    } cases[] = {
+        { ngx_string("{\"labels\":[]}"), "\"labels\" must be an object" },
+        { ngx_string("{\"labels\":\"a\"}"), "\"labels\" must be an object" },
+        { ngx_string("{\"labels\":1}"), "\"labels\" must be an object" },
+        { ngx_string("{\"labels\":true,\"labels\":{}}"),
+          "\"labels\" must be an object" },
+        { ngx_string("{\"labels\":{},\"labels\":[{}]}"),
+          "\"labels\" must be an object" },
+        { ngx_string("{\"list\":{},\"labels\":1}"),
+          "\"list\" must be an array" },
+        { ngx_string("{\"list\":\"[]\"}"), "\"list\" must be an array" }
+    };
+
+    for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        pool = unit_pool();
+        body = unit_copy(pool, cases[i].text.data, cases[i].text.len);
+
+        unit_is_int(ngx_iot_json_read(pool, &body, texts, 2, &err),
+                    NGX_DECLINED, "another type: %s", cases[i].text.data);
+        unit_is_str(&err.message, cases[i].message, "... the message");
+        unit_is_int(err.reason, NGX_IOT_REASON_INVALID_FIELD,
+                    "... the reason");
+    }
+}
+
+
+#define MAP_MAX  3
+
+static void
+test_map(void)
+{
+    ngx_int_t     rc;
+    ngx_uint_t    i, k, n;
+    ngx_keyval_t  pairs[MAP_MAX];
+
+    static const ngx_str_t  name = ngx_string("labels");
+
+    static const struct {
+        ngx_str_t    text;
+        ngx_int_t    n;                 /* -1: refused with the message */
+        const char  *pairs[2 * MAP_MAX];
+        const char  *message;
+    } cases[] = {
+        { ngx_string("{}"), 0, { NULL }, NULL },
+        { ngx_string("{\"a\":\"b\"}"), 1, { "a", "b" }, NULL },
+        { ngx_string("{ \"\" : \"\" , \"b\":\"\\n\"}"), 2,
+          { "", "", "b", "\n" }, NULL },
+        { ngx_string("{\"a\":\"1\",\"b\":\"2\",\"\\u0061\":\"3\"}"), 2,
+          { "a", "3", "b", "2" }, NULL },
+        { ngx_string("{\"a\":\"1\",\"b\":\"2\",\"c\":\"3\",\"a\":\"4\"}"),
+          3, { "a", "4", "b", "2", "c", "3" }, NULL },
+        { ngx_string("{\"a\":\"1\",\"b\":\"2\",\"c\":\"3\",\"d\":\"4\"}"),
+          -1, { NULL }, "\"labels\" has more than 3 entries" },
+        { ngx_string("{\"a\":1}"), -1, { NULL },
+          "each value of \"labels\" must be a string" },
+        { ngx_string("{\"a\":null}"), -1, { NULL },
+          "each value of \"labels\" must be a string" },
+        { ngx_string("{\"a\":{\"b\":\"c\"}}"), -1, { NULL },
+          "each value of \"labels\" must be a string" },
+        { ngx_string("{\"a\":[\"b\"]}"), -1, { NULL },
+          "each value of \"labels\" must be a string" }
+    };
+
+    for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        pool = unit_pool();
+        body = unit_copy(pool, cases[i].text.data, cases[i].text.len);
+        n = MAP_MAX;
+
+        rc = ngx_iot_json_read_map(pool, &body, &name, pairs, &n, &err);
+
+        if (cases[i].n < 0) {
+            unit_is_int(rc, NGX_DECLINED, "not a map: %s", cases[i].text.data);
+            unit_is_str(&err.message, cases[i].message, "... the message");
+            unit_is_str(&err.field, "labels", "... the field");
+            continue;
+        }
+
+        unit_is_int(rc, NGX_OK, "a map: %s", cases[i].text.data);
+        unit_is_int(n, cases[i].n, "... its pairs");
+
+        for (k = 0; k < n; k++) {
+            unit_is_str(&pairs[k].key, cases[i].pairs[2 * k], "... a key");
+            unit_is_str(&pairs[k].value, cases[i].pairs[2 * k + 1],
+                        "... its value");
+        }
+    }
+}
+
+
+static void
+test_list(void)
+{
+    ngx_int_t   rc;
+    ngx_str_t   elements[3];
+    ngx_uint_t  i, k, n;
+
+    static const ngx_str_t  name = ngx_string("certificates");
+
+    static const struct {
+        ngx_str_t    text;
+        ngx_int_t    n;                 /* -1: refused with the message */
+        const char  *elements[3];
+        const char  *message;
+        const char  *field;
+    } cases[] = {
+        { ngx_string("[]"), 0, { NULL }, NULL, NULL },
+        { ngx_string("[{}]"), 1, { "{}" }, NULL, NULL },
+        { ngx_string("[ {\"a\":[{}]} , { } ,{\"b\":\"]\"}]"), 3,
+          { "{\"a\":[{}]}", "{ }", "{\"b\":\"]\"}" }, NULL, NULL },
+        { ngx_string("[{},{},{},{}]"), -1, { NULL },
+          "\"certificates\" has more than 3 entries", "certificates" },
+        { ngx_string("[{},null]"), -1, { NULL },
+          "\"certificates[1]\" must be an object", "certificates[1]" },
+        { ngx_string("[\"pem\"]"), -1, { NULL },
+          "\"certificates[0]\" must be an object", "certificates[0]" },
+        { ngx_string("[{},{},[{}]]"), -1, { NULL },
+          "\"certificates[2]\" must be an object", "certificates[2]" },
+        { ngx_string("[1]"), -1, { NULL },
+          "\"certificates[0]\" must be an object", "certificates[0]" }
+    };
+
+    for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        pool = unit_pool();
+        body = unit_copy(pool, cases[i].text.data, cases[i].text.len);
+        n = 3;
+
+        rc = ngx_iot_json_read_list(pool, &body, &name, elements, &n, &err);
+
+        if (cases[i].n < 0) {
+            unit_is_int(rc, NGX_DECLINED, "not such a list: %s",
+                        cases[i].text.data);
+            unit_is_str(&err.message, cases[i].message, "... the message");
+            unit_is_str(&err.field, cases[i].field, "... the field");
+            continue;
+        }
+
+        unit_is_int(rc, NGX_OK, "a list: %s", cases[i].text.data);
+        unit_is_int(n, cases[i].n, "... its elements");
+
+        for (k = 0; k < n; k++) {
+            unit_is_str(&elements[k], cases[i].elements[k], "... an element");
+        }
+    }
+}
+
+
+static void
+test_entries_no_memory(void)
+{
+    ngx_str_t     text, element;
+    ngx_uint_t    n;
+    ngx_keyval_t  pair;
+
+    static const ngx_str_t  name = ngx_string("a");
+
+    pool = unit_pool();
+
+    text = unit_str(pool, "{\"\\n\":\"\\n\"}");
+
+    for (n = 1; n < 4; n++) {
+        ngx_uint_t  max = 1;
+
+        unit_fail_alloc(n);
+        unit_is_int(ngx_iot_json_read_map(pool, &text, &name, &pair, &max,
+                                          &err),
+                    NGX_ERROR, "a map, allocation %lu fails",
+                    (unsigned long) n);
+        unit_ok(unit_alloc_failed(), "... it does");
+    }
+
+    unit_fail_alloc(0);
+
+    text = unit_str(pool, "[1]");
+    n = 1;
+
+    unit_fail_alloc(2);
+    unit_is_int(ngx_iot_json_read_list(pool, &text, &name, &element, &n, &err),
+                NGX_ERROR, "a list, no memory for the name of an element");
+    unit_fail_alloc(0);
 }
 
 
