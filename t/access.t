@@ -1049,7 +1049,7 @@ Authorization: none
 403 /iot-devices//v1/registries/theirs/certificates
 403 /iot-devices/v1/registries///theirs/certificates
 403 /iot-devices/v1/registries/theirs//certificates
-404 /iot-devices/v1/registries//certificates
+405 /iot-devices/v1/registries//certificates
 403 /iot-devices/v1/registries/%2Ftheirs%2f%2fcertificates
 --- certificates:
 --- dbsize: 2
@@ -1105,7 +1105,7 @@ Authorization: none
 403 /iot-devices/v1/registries/%2574heirs/certificates
 405 /iot-devices/v1/registries/ours%252ftheirs/certificate%73/x
 403 /iot-devices/v1/registries/ours%252f..%252ftheirs/certificates
-404 /iot-devices/v1/registries/theirs%3fcertificates
+405 /iot-devices/v1/registries/theirs%3fcertificates
 --- certificates:
 --- dbsize: 2
 
@@ -1142,7 +1142,7 @@ Authorization: none
 --- http_config eval: $::Tenants
 --- spellings
 404 /iot-devices\v1\registries\theirs\certificates
-404 /iot-devices/v1/registries/theirs\certificates
+405 /iot-devices/v1/registries/theirs\certificates
 403 /iot-devices/v1/registries/theirs\/certificates
 403 /iot-devices/v1/registries/ours\..\theirs/certificates
 403 /iot-devices/v1/registries/ours%5c..%5ctheirs/certificates
@@ -1170,13 +1170,13 @@ Authorization: none
 --- spellings
 404 /iot-devices
 404 /iot-devices/
-404 /iot-devices/v1/registries/theirs
-404 /iot-devices/v1/registries/theirs/
+405 /iot-devices/v1/registries/theirs
+405 /iot-devices/v1/registries/theirs/
 405 /iot-devices/v1/registries/theirs/certificates/x
 404 /iot-devices/v1/registries/theirs/certificates/x/y
 404 /iot-devices/v1/registries/ours/theirs/certificates
 404 /iot-devices/v1/registries/theirs/ours/certificates
-404 /iot-devices/v1/registries/certificates
+405 /iot-devices/v1/registries/certificates
 404 /iot-devices/v1/x/registries/theirs/certificates
 404 /operations/iot-devices/v1/registries/theirs/certificates
 --- certificates:

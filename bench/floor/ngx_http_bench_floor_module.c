@@ -34,8 +34,8 @@
 #include "ngx_iot_scripts.h"
 
 
-#define NGX_HTTP_BENCH_ARGC      25
-#define NGX_HTTP_BENCH_NKEYS     11
+#define NGX_HTTP_BENCH_ARGC      21
+#define NGX_HTTP_BENCH_NKEYS     8
 
 #define NGX_HTTP_BENCH_ID        20
 #define NGX_HTTP_BENCH_SHA1      20
@@ -394,10 +394,7 @@ ngx_http_bench_get_handler(ngx_http_request_t *r)
         ngx_string("b"),
         ngx_string("c"),
         ngx_string("m"),
-        ngx_string("d"),
-        ngx_string("ec"),
-        ngx_string("em"),
-        ngx_string("ed")
+        ngx_string("d")
     };
 
     rc = ngx_http_discard_request_body(r);
@@ -859,9 +856,6 @@ ngx_http_bench_block(ngx_conf_t *cf, ngx_http_bench_loc_conf_t *blcf,
         "{00}:z:%R",
         "{00}:h:%R",
         "{00}:x:" NGX_HTTP_BENCH_64,
-        "{00}:w:%R",
-        "{00}:p",
-        "{00}:e",
 
         "%R",
         NGX_HTTP_BENCH_20,
@@ -875,8 +869,7 @@ ngx_http_bench_block(ngx_conf_t *cf, ngx_http_bench_loc_conf_t *blcf,
         NGX_HTTP_BENCH_32,
         NGX_HTTP_BENCH_20,
         "000000" NGX_HTTP_BENCH_32,
-        "",                                /* the record */
-        "immediate"
+        ""                                 /* the record */
     };
 
     size = 0;

@@ -8,7 +8,6 @@
 #include "ngx_iot_registry_service.h"
 #include "ngx_iot_idempotency.h"
 #include "ngx_iot_json.h"
-#include "ngx_iot_shard.h"
 
 
 /* the methods of one certificate: Add, Get and Delete */
@@ -31,9 +30,6 @@ static void ngx_iot_get_certificate_write(ngx_iot_json_out_t *out,
 static ngx_int_t ngx_iot_delete_certificate_request(ngx_iot_call_t *call);
 static ngx_int_t ngx_iot_delete_certificate_finish(ngx_iot_call_t *call,
     const ngx_iot_resp_reply_t *reply);
-
-static ngx_int_t ngx_iot_certificate_pending(ngx_iot_call_t *call,
-    const ngx_str_t *operation_id);
 
 static ngx_int_t ngx_iot_get_certificate_prepare(ngx_iot_call_t *call);
 static ngx_int_t ngx_iot_delete_certificate_prepare(ngx_iot_call_t *call);
@@ -315,30 +311,11 @@ ngx_iot_delete_certificate_finish(ngx_iot_call_t *call,
         return ngx_iot_operation_read(call, &operation_id);
     }
 
-    if (result == NGX_IOT_STORE_PENDING) {
-        return ngx_iot_certificate_pending(call, &operation_id);
-    }
-
     if (result != NGX_IOT_STORE_OK) {
         return ngx_iot_certificate_refused(call, result);
     }
 
     return NGX_OK;
-}
-
-
-/* one operation at a time: this one was not started */
-static ngx_int_t
-ngx_iot_certificate_pending(ngx_iot_call_t *call,
-    const ngx_str_t *operation_id)
-{
-    ngx_str_null(&call->operation_id);
-
-    ngx_iot_error(&call->error, OPERATION_PENDING,
-                  "an operation on the certificate is not finished yet");
-    ngx_iot_error_metadata(&call->error, "operationId", operation_id);
-
-    return NGX_DECLINED;
 }
 
 
@@ -426,37 +403,16 @@ ngx_iot_certificate_found(ngx_iot_call_t *call,
 }
 
 
-/* born done, but when a backend has to finish it */
 static ngx_int_t
 ngx_iot_certificate_operation(ngx_iot_call_t *call,
     ngx_iot_operation_kind_e kind)
 {
-    ngx_uint_t            shard;
-    ngx_iot_operation_t  *operation;
+    ngx_iot_certificate_t  *certificate;
 
-    operation = &call->operation;
+    certificate = &call->operation.certificate;
 
-    operation->id.data = ngx_pnalloc(call->pool, NGX_IOT_OPERATION_ID_LEN);
-    if (operation->id.data == NULL) {
-        return NGX_ERROR;
-    }
+    certificate->registry_id = call->registry_id;
+    certificate->created_at = call->now;
 
-    operation->id.len = NGX_IOT_OPERATION_ID_LEN;
-
-    shard = ngx_iot_shard_registry(&call->registry_id);
-    ngx_iot_id_make(operation->id.data, shard, call->now, call->random);
-
-    operation->kind = kind;
-    operation->registry_id = call->registry_id;
-    operation->created_by = call->caller;
-    operation->created_at = call->now;
-    operation->modified_at = call->now;
-    operation->done = !call->settings->backend;
-
-    operation->certificate.registry_id = call->registry_id;
-    operation->certificate.created_at = call->now;
-
-    call->operation_id = operation->id;
-
-    return NGX_OK;
+    return ngx_iot_registry_operation(call, kind);
 }

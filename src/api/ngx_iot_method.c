@@ -8,6 +8,10 @@
 #include "ngx_iot_idempotency.h"
 
 
+/* labels and log options, and room for a description in escapes */
+#define NGX_IOT_METHOD_REGISTRY_BODY  65536
+
+
 static ngx_uint_t ngx_iot_method_path(const ngx_iot_method_t *method,
     const ngx_str_t *path, ngx_iot_route_t *route);
 static ngx_uint_t ngx_iot_method_match(const ngx_str_t *expected,
@@ -21,8 +25,7 @@ static void ngx_iot_call_outcome_unknown(ngx_iot_call_t *call);
 
 static ngx_iot_service_t  *const ngx_iot_services[] = {
     ngx_iot_registry_service,
-    ngx_iot_operation_service,
-    ngx_iot_completion_service
+    ngx_iot_operation_service
 };
 
 
@@ -219,6 +222,10 @@ ngx_iot_method_finish(ngx_iot_call_t *call, const ngx_iot_resp_reply_t *reply)
 size_t
 ngx_iot_method_body_limit(const ngx_iot_call_t *call)
 {
+    if (call->method->flags & NGX_IOT_METHOD_REGISTRY) {
+        return NGX_IOT_METHOD_REGISTRY_BODY;
+    }
+
     return 6 * call->settings->certificate.max_size + 8192;
 }
 
@@ -228,7 +235,7 @@ ngx_iot_method_write_operation(ngx_iot_json_out_t *out, const void *data)
 {
     const ngx_iot_call_t  *call = data;
 
-    ngx_iot_operation_write(out, NULL, &call->operation);
+    ngx_iot_operation_write(out, &call->operation);
 }
 
 

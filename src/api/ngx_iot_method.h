@@ -45,8 +45,7 @@ typedef struct ngx_iot_method_s  ngx_iot_method_t;
 
 #define NGX_IOT_REGISTRY_SERVICE   0x01
 #define NGX_IOT_OPERATION_SERVICE  0x02
-#define NGX_IOT_COMPLETION         0x08
-#define NGX_IOT_ALL_SERVICES       0x0f
+#define NGX_IOT_ALL_SERVICES       0x07
 
 /* of the registry service: what iot_import allows */
 #define NGX_IOT_IMPORT_SERVICE     0x04
@@ -57,6 +56,7 @@ typedef struct ngx_iot_method_s  ngx_iot_method_t;
 #define NGX_IOT_GET                0x01
 #define NGX_IOT_POST               0x02
 #define NGX_IOT_DELETE             0x04
+#define NGX_IOT_PATCH              0x08
 
 
 /* the answer depends on a body that is read and parsed */
@@ -65,7 +65,10 @@ typedef struct ngx_iot_method_s  ngx_iot_method_t;
 /* the store may be changed: an unanswered request has an unknown outcome */
 #define NGX_IOT_METHOD_MUTATION    0x02
 
-/* the registry is known from the stored record, not from the path */
+/*
+ * What access is decided by is known from the body or from the stored record,
+ * not from the path and the query.
+ */
 #define NGX_IOT_METHOD_LATE        0x04
 
 /* the query's page_size, page_token and filter have a meaning */
@@ -73,6 +76,12 @@ typedef struct ngx_iot_method_s  ngx_iot_method_t;
 
 /* the body may be of any length and comes in slices */
 #define NGX_IOT_METHOD_SLICES      0x10
+
+/* the query's folder_id and registry_name have a meaning */
+#define NGX_IOT_METHOD_FOLDER      0x20
+
+/* the body describes a registry; the query's update_mask may have a meaning */
+#define NGX_IOT_METHOD_REGISTRY    0x40
 
 
 struct ngx_iot_method_s {
@@ -92,7 +101,10 @@ struct ngx_iot_method_s {
     /* with parts or slices only */
     ngx_int_t    (*more)(ngx_iot_call_t *call);
 
-    /* with LATE: fills call->error for who may not know that it exists */
+    /*
+     * With LATE: fills call->error for who may not know that it exists.  NULL:
+     * access is denied as it is without LATE.
+     */
     void         (*hide)(ngx_iot_call_t *call);
 };
 
@@ -104,7 +116,6 @@ typedef struct {
     ngx_iot_msec_t                 operation_retention;
     ngx_iot_msec_t                 idempotency_retention;
     ngx_uint_t                     open;        /* iot_registries open */
-    ngx_uint_t                     backend;     /* iot_completion backend */
 } ngx_iot_settings_t;
 
 
@@ -130,6 +141,10 @@ typedef struct {
 } ngx_iot_route_t;
 
 
+/* bytes for the id of an operation, and for one of a registry with its tag */
+#define NGX_IOT_CALL_RANDOM_LEN  (2 * NGX_IOT_ID_RANDOM_LEN + 2)
+
+
 /* one call, from a door's point of view: filled by it, but for the results */
 
 struct ngx_iot_call_s {
@@ -140,12 +155,15 @@ struct ngx_iot_call_s {
     ngx_log_t                     *log;
 
     ngx_iot_msec_t                 now;
-    u_char                         random[NGX_IOT_ID_RANDOM_LEN];
+    u_char                         random[NGX_IOT_CALL_RANDOM_LEN];
 
     ngx_str_t                      caller;
     ngx_str_t                      registry_id;
     ngx_str_t                      operation_id;
     ngx_str_t                      fingerprint;
+    ngx_str_t                      folder_id;
+    ngx_str_t                      registry_name;
+    ngx_str_t                      update_mask;
     ngx_iot_page_query_t           page;
     ngx_str_t                      idempotency_key;     /* data NULL: none */
     ngx_str_t                      dry_run;
@@ -170,11 +188,13 @@ struct ngx_iot_call_s {
     /* of a mutation: request does not start its operation */
     ngx_uint_t                     certain;
 
+    /* with LATE: access can be decided; so it can when registry_id is set */
+    ngx_uint_t                     known;
+
     u_char                         uuid[NGX_IOT_UUID_LEN];
-    ngx_iot_store_finish_t         finish;      /* of an operation */
-    ngx_uint_t                     found;       /* unsigned  found:1; done */
     ngx_uint_t                     alias;       /* a SHA-1 is looked up */
     void                          *list;        /* of a method with parts */
+    void                          *work;        /* of other methods */
 };
 
 
@@ -183,7 +203,6 @@ typedef const ngx_iot_method_t  *const ngx_iot_service_t;
 
 extern ngx_iot_service_t  ngx_iot_registry_service[];
 extern ngx_iot_service_t  ngx_iot_operation_service[];
-extern ngx_iot_service_t  ngx_iot_completion_service[];
 
 
 /*

@@ -7,12 +7,13 @@
 
 #include "ngx_iot_registry_service.h"
 #include "ngx_iot_page.h"
+#include "ngx_iot_store_registry.h"
 
 
 /*
  * ListOperations: the ids of a piece of the list are read, then their records,
- * then the certificates that they answer; the piece goes out as a part of the
- * answer, as those of ListCertificates do.
+ * then the certificates that they answer and, if one answers it, the registry;
+ * the piece goes out as a part of the answer, as those of ListCertificates do.
  */
 
 
@@ -23,7 +24,8 @@
 typedef enum {
     NGX_IOT_OPERATIONS_IDS = 0,
     NGX_IOT_OPERATIONS_RECORDS,
-    NGX_IOT_OPERATIONS_RESPONSES
+    NGX_IOT_OPERATIONS_RESPONSES,
+    NGX_IOT_OPERATIONS_REGISTRY
 } ngx_iot_operations_step_e;
 
 
@@ -56,6 +58,9 @@ static ngx_int_t ngx_iot_list_operations_ids(ngx_iot_call_t *call,
 static ngx_int_t ngx_iot_list_operations_records(ngx_iot_call_t *call,
     const ngx_iot_resp_reply_t *reply);
 static ngx_int_t ngx_iot_list_operations_responses(ngx_iot_call_t *call,
+    const ngx_iot_resp_reply_t *reply);
+static ngx_int_t ngx_iot_list_operations_registry(ngx_iot_call_t *call);
+static ngx_int_t ngx_iot_list_operations_registry_read(ngx_iot_call_t *call,
     const ngx_iot_resp_reply_t *reply);
 static ngx_int_t ngx_iot_list_operations_part(
     ngx_iot_operation_list_t *list);
@@ -168,8 +173,11 @@ ngx_iot_list_operations_finish(ngx_iot_call_t *call,
     case NGX_IOT_OPERATIONS_RECORDS:
         return ngx_iot_list_operations_records(call, reply);
 
-    default:    /* NGX_IOT_OPERATIONS_RESPONSES */
+    case NGX_IOT_OPERATIONS_RESPONSES:
         return ngx_iot_list_operations_responses(call, reply);
+
+    default:    /* NGX_IOT_OPERATIONS_REGISTRY */
+        return ngx_iot_list_operations_registry_read(call, reply);
     }
 }
 
@@ -241,7 +249,7 @@ ngx_iot_list_operations_records(ngx_iot_call_t *call,
         return NGX_AGAIN;
 
     case NGX_DECLINED:
-        return ngx_iot_list_operations_part(list);
+        return ngx_iot_list_operations_registry(call);
 
     default:
         return NGX_ERROR;
@@ -262,6 +270,66 @@ ngx_iot_list_operations_responses(ngx_iot_call_t *call,
                                      list->n);
     if (result != NGX_IOT_STORE_OK) {
         return ngx_iot_call_store_failed(call, result);
+    }
+
+    return ngx_iot_list_operations_registry(call);
+}
+
+
+/* all that answer a registry answer the one of the path, as it is now */
+static ngx_int_t
+ngx_iot_list_operations_registry(ngx_iot_call_t *call)
+{
+    ngx_uint_t                 i;
+    ngx_iot_operation_list_t  *list;
+
+    list = call->list;
+
+    for (i = 0; i < list->n; i++) {
+        if (ngx_iot_operation_answers_registry(&list->operations[i])) {
+            break;
+        }
+    }
+
+    if (i == list->n) {
+        return ngx_iot_list_operations_part(list);
+    }
+
+    list->step = NGX_IOT_OPERATIONS_REGISTRY;
+
+    if (ngx_iot_store_get_registry(&call->store, &call->registry_id,
+                                   &call->request)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return NGX_AGAIN;
+}
+
+
+static ngx_int_t
+ngx_iot_list_operations_registry_read(ngx_iot_call_t *call,
+    const ngx_iot_resp_reply_t *reply)
+{
+    ngx_uint_t                 i;
+    ngx_iot_registry_t         registry;
+    ngx_iot_store_result_e     result;
+    ngx_iot_operation_list_t  *list;
+
+    list = call->list;
+
+    ngx_memzero(&registry, sizeof(ngx_iot_registry_t));
+    registry.id = call->registry_id;
+
+    result = ngx_iot_store_registry_response(&call->store, reply, &registry);
+
+    if (result != NGX_IOT_STORE_OK) {
+        return ngx_iot_call_store_failed(call, result);
+    }
+
+    for (i = 0; i < list->n; i++) {
+        list->operations[i].registry = registry;
     }
 
     return ngx_iot_list_operations_part(list);
@@ -304,7 +372,7 @@ ngx_iot_list_operations_write(ngx_iot_json_out_t *out, const void *data)
     }
 
     for (i = 0; i < list->n; i++) {
-        ngx_iot_operation_write(out, NULL, &list->operations[i]);
+        ngx_iot_operation_write(out, &list->operations[i]);
     }
 
     if (!list->last) {

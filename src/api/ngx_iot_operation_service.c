@@ -5,20 +5,22 @@
  */
 
 
-#include "ngx_iot_operation_service.h"
+#include "ngx_iot_method.h"
+#include "ngx_iot_store_registry.h"
 
 
 /* yandex.cloud.operation.OperationService */
 
 
+static ngx_int_t ngx_iot_get_operation_prepare(ngx_iot_call_t *call);
 static ngx_int_t ngx_iot_get_operation_finish(ngx_iot_call_t *call,
     const ngx_iot_resp_reply_t *reply);
-static ngx_int_t ngx_iot_cancel_operation_finish(ngx_iot_call_t *call,
+static ngx_int_t ngx_iot_get_operation_record(ngx_iot_call_t *call,
     const ngx_iot_resp_reply_t *reply);
-static ngx_int_t ngx_iot_operation_responded(ngx_iot_call_t *call,
+static ngx_int_t ngx_iot_get_operation_request(ngx_iot_call_t *call);
+static ngx_int_t ngx_iot_get_operation_response(ngx_iot_call_t *call,
     const ngx_iot_resp_reply_t *reply);
-static ngx_int_t ngx_iot_operation_finished(ngx_iot_call_t *call,
-    const ngx_iot_resp_reply_t *reply);
+static void ngx_iot_operation_not_found(ngx_iot_call_t *call);
 
 
 static const ngx_iot_method_t  ngx_iot_get_operation = {
@@ -27,22 +29,8 @@ static const ngx_iot_method_t  ngx_iot_get_operation = {
     NGX_IOT_GET,
     ngx_string("/operations/{operation_id}"),
     NGX_IOT_METHOD_LATE,
-    ngx_iot_operation_request,
+    ngx_iot_get_operation_prepare,
     ngx_iot_get_operation_finish,
-    ngx_iot_method_write_operation,
-    NULL,
-    ngx_iot_operation_not_found
-};
-
-
-static const ngx_iot_method_t  ngx_iot_cancel_operation = {
-    ngx_string("OperationService.Cancel"),
-    NGX_IOT_OPERATION_SERVICE,
-    NGX_IOT_GET|NGX_IOT_POST,
-    ngx_string("/operations/{operation_id}:cancel"),
-    NGX_IOT_METHOD_LATE|NGX_IOT_METHOD_MUTATION,
-    ngx_iot_operation_request,
-    ngx_iot_cancel_operation_finish,
     ngx_iot_method_write_operation,
     NULL,
     ngx_iot_operation_not_found
@@ -51,13 +39,12 @@ static const ngx_iot_method_t  ngx_iot_cancel_operation = {
 
 ngx_iot_service_t  ngx_iot_operation_service[] = {
     &ngx_iot_get_operation,
-    &ngx_iot_cancel_operation,
     NULL
 };
 
 
-ngx_int_t
-ngx_iot_operation_request(ngx_iot_call_t *call)
+static ngx_int_t
+ngx_iot_get_operation_prepare(ngx_iot_call_t *call)
 {
     if (!ngx_iot_id_valid(&call->operation_id)) {
         ngx_iot_operation_not_found(call);
@@ -84,52 +71,25 @@ ngx_iot_operation_read(ngx_iot_call_t *call, const ngx_str_t *operation_id)
     call->certain = 1;
     call->step = ngx_iot_get_operation_finish;
 
-    return ngx_iot_operation_request(call);
+    return ngx_iot_get_operation_prepare(call);
 }
 
 
-/* two reads: the operation's record, then the certificate that it answers */
+/* two reads: the operation's record, then the record of what it answers */
 static ngx_int_t
 ngx_iot_get_operation_finish(ngx_iot_call_t *call,
     const ngx_iot_resp_reply_t *reply)
 {
-    ngx_int_t  rc;
+    if (call->operation.kind == 0) {
+        return ngx_iot_get_operation_record(call, reply);
+    }
 
-    rc = ngx_iot_operation_record(call, reply);
-
-    return (rc == NGX_OK) ? ngx_iot_operation_response(call) : rc;
+    return ngx_iot_get_operation_response(call, reply);
 }
 
 
-/* what cannot be cancelled is answered as it stands */
 static ngx_int_t
-ngx_iot_cancel_operation_finish(ngx_iot_call_t *call,
-    const ngx_iot_resp_reply_t *reply)
-{
-    ngx_int_t             rc;
-    ngx_iot_operation_t  *operation;
-
-    operation = &call->operation;
-
-    rc = ngx_iot_operation_record(call, reply);
-    if (rc != NGX_OK) {
-        return rc;
-    }
-
-    if (operation->done || !ngx_iot_operation_of_backend(operation)) {
-        return ngx_iot_operation_response(call);
-    }
-
-    call->finish.cancel = 1;
-    call->finish.error.code = NGX_IOT_CANCELLED;
-    ngx_str_set(&call->finish.error.message, "the operation was cancelled");
-
-    return ngx_iot_operation_finish(call);
-}
-
-
-ngx_int_t
-ngx_iot_operation_record(ngx_iot_call_t *call,
+ngx_iot_get_operation_record(ngx_iot_call_t *call,
     const ngx_iot_resp_reply_t *reply)
 {
     ngx_iot_operation_t     *operation;
@@ -151,40 +111,58 @@ ngx_iot_operation_record(ngx_iot_call_t *call,
     operation->id = call->operation_id;
 
     call->registry_id = operation->registry_id;
-    call->fingerprint.data = operation->certificate.fingerprint;
-    call->fingerprint.len = NGX_IOT_FINGERPRINT_LEN;
 
-    return NGX_OK;
+    if (ngx_iot_operation_has_certificate(operation)) {
+        call->fingerprint.data = operation->certificate.fingerprint;
+        call->fingerprint.len = NGX_IOT_FINGERPRINT_LEN;
+    }
+
+    return ngx_iot_get_operation_request(call);
 }
 
 
-ngx_int_t
-ngx_iot_operation_response(ngx_iot_call_t *call)
+/* what it answers, if it answers something that has a record */
+static ngx_int_t
+ngx_iot_get_operation_request(ngx_iot_call_t *call)
 {
-    if (!ngx_iot_operation_answers_certificate(&call->operation)) {
+    ngx_int_t             rc;
+    ngx_iot_operation_t  *operation;
+
+    operation = &call->operation;
+
+    if (ngx_iot_operation_answers_certificate(operation)) {
+        rc = ngx_iot_store_read_record(&call->store, &operation->certificate,
+                                       &call->request);
+
+    } else if (ngx_iot_operation_answers_registry(operation)) {
+        rc = ngx_iot_store_get_registry(&call->store, &operation->registry_id,
+                                        &call->request);
+
+    } else {
         return NGX_OK;
     }
 
-    call->step = ngx_iot_operation_responded;
-
-    if (ngx_iot_store_read_record(&call->store, &call->operation.certificate,
-                                  &call->request)
-        != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
-
-    return NGX_AGAIN;
+    return (rc == NGX_OK) ? NGX_AGAIN : NGX_ERROR;
 }
 
 
 static ngx_int_t
-ngx_iot_operation_responded(ngx_iot_call_t *call,
+ngx_iot_get_operation_response(ngx_iot_call_t *call,
     const ngx_iot_resp_reply_t *reply)
 {
-    ngx_iot_store_result_e  result;
+    ngx_iot_operation_t     *operation;
+    ngx_iot_store_result_e   result;
 
-    result = ngx_iot_store_response(&call->store, reply, &call->operation);
+    operation = &call->operation;
+
+    if (ngx_iot_operation_answers_registry(operation)) {
+        result = ngx_iot_store_registry_response(&call->store, reply,
+                                                 &operation->registry);
+        call->folder_id = operation->registry.folder_id;
+
+    } else {
+        result = ngx_iot_store_response(&call->store, reply, operation);
+    }
 
     if (result != NGX_IOT_STORE_OK) {
         return ngx_iot_call_store_failed(call, result);
@@ -194,57 +172,7 @@ ngx_iot_operation_responded(ngx_iot_call_t *call,
 }
 
 
-ngx_int_t
-ngx_iot_operation_finish(ngx_iot_call_t *call)
-{
-    call->finish.now = call->now;
-    call->step = ngx_iot_operation_finished;
-
-    if (ngx_iot_store_finish_operation(&call->store, &call->operation,
-                                       &call->finish, &call->request)
-        != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
-
-    return NGX_AGAIN;
-}
-
-
-static ngx_int_t
-ngx_iot_operation_finished(ngx_iot_call_t *call,
-    const ngx_iot_resp_reply_t *reply)
-{
-    ngx_uint_t              release;
-    ngx_iot_store_result_e  result;
-
-    result = ngx_iot_store_operation_finished(&call->store, reply,
-                                              &call->operation, &release);
-
-    switch (result) {
-
-    case NGX_IOT_STORE_OK:
-        call->found = 1;
-        break;
-
-    case NGX_IOT_STORE_PENDING:
-        break;
-
-    case NGX_IOT_STORE_NOT_FOUND:
-        ngx_iot_operation_not_found(call);
-        return NGX_DECLINED;
-
-    default:
-        return ngx_iot_call_store_failed(call, result);
-    }
-
-    call->registry_id = call->operation.registry_id;
-
-    return ngx_iot_operation_response(call);
-}
-
-
-void
+static void
 ngx_iot_operation_not_found(ngx_iot_call_t *call)
 {
     ngx_iot_error(&call->error, OPERATION_NOT_FOUND,

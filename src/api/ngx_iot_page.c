@@ -80,11 +80,13 @@ ngx_iot_page_read_token(ngx_iot_call_t *call, size_t len,
         ngx_iot_page_bind(call, bind);
 
         if (ngx_decode_base64url(&dst, &src) == NGX_OK
-            && dst.len == NGX_IOT_PAGE_BIND_LEN + len
+            && dst.len > NGX_IOT_PAGE_BIND_LEN
+            && dst.len <= NGX_IOT_PAGE_BIND_LEN + NGX_IOT_PAGE_PLACE_MAX
+            && (len == 0 || dst.len == NGX_IOT_PAGE_BIND_LEN + len)
             && ngx_memcmp(buf, bind, NGX_IOT_PAGE_BIND_LEN) == 0)
         {
             place.data = buf + NGX_IOT_PAGE_BIND_LEN;
-            place.len = len;
+            place.len = dst.len - NGX_IOT_PAGE_BIND_LEN;
 
             ngx_iot_page_set(page, &place);
 
@@ -131,13 +133,16 @@ ngx_iot_page_token(const ngx_iot_call_t *call, const ngx_iot_page_t *page,
 }
 
 
-/* a token of another registry is a mistake that is worth an error */
+/* a token of another registry or folder is a mistake that is worth an error */
 static void
 ngx_iot_page_bind(const ngx_iot_call_t *call, u_char *p)
 {
-    uint32_t  crc;
+    uint32_t          crc;
+    const ngx_str_t  *id;
 
-    crc = ngx_crc32_long(call->registry_id.data, call->registry_id.len);
+    id = call->registry_id.len ? &call->registry_id : &call->folder_id;
+
+    crc = ngx_crc32_long(id->data, id->len);
 
     *p++ = (u_char) (crc >> 24);
     *p++ = (u_char) (crc >> 16);

@@ -14,7 +14,8 @@
 
 /*
  * Pages of a list (AIP-158).  A token is base64url of four bytes that bind it
- * to the registry and of the place behind which the page begins.
+ * to the registry, or to the folder, and of the place behind which the page
+ * begins.
  */
 
 #define NGX_IOT_PAGE_SIZE_MAX   1000
@@ -30,7 +31,7 @@ typedef struct {
 
 
 /*
- * Reads call->page; len: of a place in this list.
+ * Reads call->page; len: of a place in this list, 0 when they differ.
  * NGX_OK, or NGX_DECLINED with the field named in call->error.
  */
 ngx_int_t ngx_iot_page_read(ngx_iot_call_t *call, size_t len,

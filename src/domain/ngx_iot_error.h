@@ -59,9 +59,11 @@
                                                                               \
     row(REGISTRY_NOT_FOUND, "REGISTRY_NOT_FOUND", NOT_FOUND)                  \
     row(REGISTRY_DISABLED, "REGISTRY_DISABLED", FAILED_PRECONDITION)          \
+    row(REGISTRY_EXISTS, "REGISTRY_EXISTS", ALREADY_EXISTS)                   \
+    row(REGISTRY_NAME_EXISTS, "REGISTRY_NAME_EXISTS", ALREADY_EXISTS)         \
+    row(REGISTRY_NAME_BUSY, "REGISTRY_NAME_BUSY", ABORTED)                    \
+    row(REGISTRY_DELETING, "REGISTRY_DELETING", ABORTED)                      \
     row(OPERATION_NOT_FOUND, "OPERATION_NOT_FOUND", NOT_FOUND)                \
-    row(OPERATION_PENDING, "OPERATION_PENDING", ABORTED)                      \
-    row(OPERATION_OF_GATEWAY, "OPERATION_OF_GATEWAY", FAILED_PRECONDITION)    \
     row(CERTIFICATE_EXISTS, "CERTIFICATE_EXISTS", ALREADY_EXISTS)             \
     row(CERTIFICATE_NOT_FOUND, "CERTIFICATE_NOT_FOUND", NOT_FOUND)            \
                                                                               \

@@ -57,6 +57,24 @@ ngx_iot_id_lower_bound(u_char *p, ngx_uint_t shard, ngx_iot_msec_t time)
 }
 
 
+ngx_iot_msec_t
+ngx_iot_id_time(const ngx_str_t *id)
+{
+    u_char          ch;
+    ngx_uint_t      i;
+    ngx_iot_msec_t  time;
+
+    time = 0;
+
+    for (i = 0; i < NGX_IOT_ID_NUMBER_LEN; i++) {
+        ch = id->data[NGX_IOT_ID_TAG_LEN + i];
+        time = time << 5 | (ch <= '9' ? ch - '0' : ch - 'a' + 10);
+    }
+
+    return time;
+}
+
+
 ngx_uint_t
 ngx_iot_id_valid(const ngx_str_t *id)
 {

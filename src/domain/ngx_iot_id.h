@@ -44,6 +44,9 @@ u_char *ngx_iot_id_make(u_char *p, ngx_uint_t shard, ngx_iot_msec_t now,
 u_char *ngx_iot_id_lower_bound(u_char *p, ngx_uint_t shard,
     ngx_iot_msec_t time);
 
+/* when an id that ngx_iot_id_valid() has accepted was made */
+ngx_iot_msec_t ngx_iot_id_time(const ngx_str_t *id);
+
 /* 1 when an id of ours can look like this */
 ngx_uint_t ngx_iot_id_valid(const ngx_str_t *id);
 

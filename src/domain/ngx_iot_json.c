@@ -90,8 +90,6 @@ static int ngx_iot_json_map_key(void *ctx, const u_char *data, size_t len);
 static int ngx_iot_json_array_start(void *ctx);
 static int ngx_iot_json_end(void *ctx);
 
-static int ngx_iot_json_scalar(ngx_iot_json_parser_t *parser,
-    ngx_iot_json_type_e type, const u_char *data, size_t len);
 static int ngx_iot_json_open(ngx_iot_json_parser_t *parser,
     ngx_iot_json_type_e type);
 static u_char *ngx_iot_json_pos(ngx_iot_json_parser_t *parser);
@@ -117,7 +115,6 @@ static void ngx_iot_json_arena_free(void *ctx, void *data);
 
 static const char  *const ngx_iot_json_types[] = {
     "a string",
-    "a number",
     "an object",
     "an array"
 };
@@ -433,26 +430,20 @@ ngx_iot_json_boolean(void *ctx, int value)
 static int
 ngx_iot_json_number(void *ctx, const char *data, size_t len)
 {
-    return ngx_iot_json_scalar(ctx, NGX_IOT_JSON_NUMBER, (u_char *) data, len);
+    return ngx_iot_json_value(ctx, NGX_IOT_JSON_OTHER);
 }
 
 
 static int
 ngx_iot_json_string(void *ctx, const u_char *data, size_t len)
 {
-    return ngx_iot_json_scalar(ctx, NGX_IOT_JSON_STRING, data, len);
-}
+    ngx_iot_json_parser_t  *parser = ctx;
 
-
-static int
-ngx_iot_json_scalar(ngx_iot_json_parser_t *parser, ngx_iot_json_type_e type,
-    const u_char *data, size_t len)
-{
-    if (!ngx_iot_json_value(parser, type)) {
+    if (!ngx_iot_json_value(parser, NGX_IOT_JSON_STRING)) {
         return 0;
     }
 
-    if (ngx_iot_json_wanted(parser, type)) {
+    if (ngx_iot_json_wanted(parser, NGX_IOT_JSON_STRING)) {
         parser->rc = ngx_iot_json_keep(parser, data, len,
                                        parser->field->value);
     }

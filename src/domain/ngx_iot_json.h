@@ -17,11 +17,10 @@
 #define NGX_IOT_JSON_DEPTH_MAX  100
 
 
-/* but for a string, which is decoded, a value is taken as its text */
+/* an object or an array is taken as its text, from bracket to bracket */
 
 typedef enum {
     NGX_IOT_JSON_STRING = 0,
-    NGX_IOT_JSON_NUMBER,
     NGX_IOT_JSON_OBJECT,
     NGX_IOT_JSON_ARRAY
 } ngx_iot_json_type_e;

@@ -19,12 +19,13 @@ typedef struct {
 } ngx_iot_operation_form_t;
 
 
-static void ngx_iot_operation_result(ngx_iot_json_out_t *out,
-    const ngx_iot_operation_t *operation,
-    const ngx_iot_operation_form_t *form);
 static void ngx_iot_operation_certificate_name(ngx_iot_json_out_t *out,
     const ngx_iot_operation_t *operation);
 static void ngx_iot_operation_certificate(ngx_iot_json_out_t *out,
+    const ngx_iot_operation_t *operation);
+static void ngx_iot_operation_registry_name(ngx_iot_json_out_t *out,
+    const ngx_iot_operation_t *operation);
+static void ngx_iot_operation_registry(ngx_iot_json_out_t *out,
     const ngx_iot_operation_t *operation);
 static void ngx_iot_operation_empty(ngx_iot_json_out_t *out,
     const ngx_iot_operation_t *operation);
@@ -32,6 +33,15 @@ static void ngx_iot_operation_empty(ngx_iot_json_out_t *out,
 
 #define NGX_IOT_TYPE(name)                                                    \
     "type.googleapis.com/yandex.cloud.iot.devices.v1." name
+
+#define NGX_IOT_EMPTY  "type.googleapis.com/google.protobuf.Empty"
+
+#define NGX_IOT_REGISTRY_FORM(verb)                                           \
+    { verb " device registry",                                                \
+      NGX_IOT_TYPE(verb "RegistryMetadata"),                                  \
+      NGX_IOT_TYPE("Registry"),                                               \
+      ngx_iot_operation_registry_name,                                        \
+      ngx_iot_operation_registry }
 
 
 static const ngx_iot_operation_form_t
@@ -47,9 +57,21 @@ static const ngx_iot_operation_form_t
 
     { "Delete registry certificate",
       NGX_IOT_TYPE("DeleteRegistryCertificateMetadata"),
-      "type.googleapis.com/google.protobuf.Empty",
+      NGX_IOT_EMPTY,
       ngx_iot_operation_certificate_name,
-      ngx_iot_operation_empty }
+      ngx_iot_operation_empty },
+
+    NGX_IOT_REGISTRY_FORM("Create"),
+    NGX_IOT_REGISTRY_FORM("Update"),
+
+    { "Delete device registry",
+      NGX_IOT_TYPE("DeleteRegistryMetadata"),
+      NGX_IOT_EMPTY,
+      ngx_iot_operation_registry_name,
+      ngx_iot_operation_empty },
+
+    NGX_IOT_REGISTRY_FORM("Enable"),
+    NGX_IOT_REGISTRY_FORM("Disable")
 };
 
 
@@ -64,29 +86,38 @@ ngx_uint_t
 ngx_iot_operation_answers_certificate(const ngx_iot_operation_t *operation)
 {
     return operation->done
-           && operation->error.code == 0
            && ngx_iot_operation_forms[operation->kind].response
               == ngx_iot_operation_certificate;
 }
 
 
 ngx_uint_t
-ngx_iot_operation_of_backend(const ngx_iot_operation_t *operation)
+ngx_iot_operation_answers_registry(const ngx_iot_operation_t *operation)
 {
-    return operation->kind == NGX_IOT_ADD_CERTIFICATE
-           || operation->kind == NGX_IOT_DELETE_CERTIFICATE;
+    return operation->done
+           && ngx_iot_operation_forms[operation->kind].response
+              == ngx_iot_operation_registry;
+}
+
+
+ngx_uint_t
+ngx_iot_operation_has_certificate(const ngx_iot_operation_t *operation)
+{
+    return ngx_iot_operation_forms[operation->kind].metadata
+           == ngx_iot_operation_certificate_name;
 }
 
 
 void
-ngx_iot_operation_write(ngx_iot_json_out_t *out, const char *key,
-    const ngx_iot_operation_t *operation)
+ngx_iot_operation_write(ngx_iot_json_out_t *out, const void *data)
 {
+    const ngx_iot_operation_t       *operation;
     const ngx_iot_operation_form_t  *form;
 
+    operation = data;
     form = &ngx_iot_operation_forms[operation->kind];
 
-    ngx_iot_json_out_object(out, key);
+    ngx_iot_json_out_object(out, NULL);
 
     ngx_iot_json_out_string(out, "id", &operation->id);
     ngx_iot_json_out_literal(out, "description", form->description);
@@ -101,37 +132,12 @@ ngx_iot_operation_write(ngx_iot_json_out_t *out, const char *key,
     ngx_iot_json_out_object_end(out);
 
     if (operation->done) {
-        ngx_iot_operation_result(out, operation, form);
-    }
-
-    ngx_iot_json_out_object_end(out);
-}
-
-
-static void
-ngx_iot_operation_result(ngx_iot_json_out_t *out,
-    const ngx_iot_operation_t *operation, const ngx_iot_operation_form_t *form)
-{
-    const ngx_iot_status_t  *error;
-
-    error = &operation->error;
-
-    if (error->code) {
-        ngx_iot_json_out_object(out, "error");
-        ngx_iot_json_out_number(out, "code", error->code);
-        ngx_iot_json_out_string(out, "message", &error->message);
-
-        if (error->details.len) {
-            ngx_iot_json_out_raw(out, "details", &error->details);
-        }
-
+        ngx_iot_json_out_object(out, "response");
+        ngx_iot_json_out_literal(out, "@type", form->response_type);
+        form->response(out, operation);
         ngx_iot_json_out_object_end(out);
-        return;
     }
 
-    ngx_iot_json_out_object(out, "response");
-    ngx_iot_json_out_literal(out, "@type", form->response_type);
-    form->response(out, operation);
     ngx_iot_json_out_object_end(out);
 }
 
@@ -155,6 +161,22 @@ ngx_iot_operation_certificate(ngx_iot_json_out_t *out,
     const ngx_iot_operation_t *operation)
 {
     ngx_iot_certificate_write(out, &operation->certificate);
+}
+
+
+static void
+ngx_iot_operation_registry_name(ngx_iot_json_out_t *out,
+    const ngx_iot_operation_t *operation)
+{
+    ngx_iot_json_out_string(out, "registryId", &operation->registry_id);
+}
+
+
+static void
+ngx_iot_operation_registry(ngx_iot_json_out_t *out,
+    const ngx_iot_operation_t *operation)
+{
+    ngx_iot_registry_write(out, &operation->registry);
 }
 
 

@@ -45,7 +45,7 @@ ngx_http_iot_call_step(ngx_http_request_t *r, ngx_http_iot_ctx_t *ctx,
 {
     ngx_int_t  access;
 
-    if (rc == NGX_OK || rc == NGX_AGAIN || rc == NGX_BUSY) {
+    if (rc != NGX_ERROR) {
         access = ngx_http_iot_call_authorize_late(r, ctx);
 
         if (access != NGX_OK) {
@@ -213,8 +213,9 @@ ngx_http_iot_call_outcome(ngx_http_iot_ctx_t *ctx,
 
 
 /*
- * As soon as the registry is known from the record, and before anything more
- * is read.  A caller without access learns the same as of an unknown one.
+ * As soon as the registry is known from the record, or the folder from the
+ * body, and before anything more is read.  A caller without access to a record
+ * learns the same as of an unknown one.
  */
 static ngx_int_t
 ngx_http_iot_call_authorize_late(ngx_http_request_t *r,
@@ -222,13 +223,15 @@ ngx_http_iot_call_authorize_late(ngx_http_request_t *r,
 {
     ngx_int_t  rc;
 
-    if (ctx->authorized || ctx->call.registry_id.len == 0) {
+    if (ctx->authorized
+        || !(ctx->call.known || ctx->call.registry_id.len))
+    {
         return NGX_OK;
     }
 
     rc = ngx_http_iot_authorize(r, ctx);
 
-    if (rc == NGX_DECLINED) {
+    if (rc == NGX_DECLINED && ctx->call.method->hide) {
         ctx->call.method->hide(&ctx->call);
     }
 

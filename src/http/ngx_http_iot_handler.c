@@ -14,6 +14,16 @@
 #define NGX_HTTP_IOT_RANDOM_SIZE  1024
 
 
+/* a field of requests in the query, and where it goes in ngx_iot_call_t */
+
+typedef struct {
+    ngx_uint_t    flag;         /* of the methods that have it */
+    const char   *name;
+    const char   *json_name;
+    size_t        offset;
+} ngx_http_iot_query_field_t;
+
+
 static ngx_int_t ngx_http_iot_admit(ngx_http_request_t *r,
     ngx_http_iot_ctx_t *ctx);
 static ngx_int_t ngx_http_iot_call_init(ngx_http_request_t *r,
@@ -22,16 +32,41 @@ static ngx_int_t ngx_http_iot_no_route(ngx_http_request_t *r,
     ngx_http_iot_ctx_t *ctx);
 static ngx_int_t ngx_http_iot_allow(ngx_http_request_t *r, ngx_uint_t verbs);
 static ngx_uint_t ngx_http_iot_grpc(ngx_http_request_t *r);
-static ngx_int_t ngx_http_iot_page(ngx_http_request_t *r,
-    ngx_iot_page_query_t *page);
-static ngx_int_t ngx_http_iot_query(ngx_http_request_t *r, const char *name,
-    const char *json_name, ngx_str_t *value);
+static ngx_int_t ngx_http_iot_query(ngx_http_request_t *r,
+    ngx_iot_call_t *call);
 static void ngx_http_iot_idempotency_key(ngx_http_request_t *r,
     ngx_str_t *key);
 static void ngx_http_iot_body_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_iot_body_ready(ngx_http_request_t *r,
     ngx_http_iot_ctx_t *ctx);
 static void ngx_http_iot_ctx_cleanup(void *data);
+
+
+static const ngx_http_iot_query_field_t  ngx_http_iot_query_fields[] = {
+
+    { NGX_IOT_METHOD_PAGED, "page_size", "pageSize",
+      offsetof(ngx_iot_call_t, page.size) },
+
+    { NGX_IOT_METHOD_PAGED, "page_token", "pageToken",
+      offsetof(ngx_iot_call_t, page.token) },
+
+    { NGX_IOT_METHOD_PAGED, "filter", "filter",
+      offsetof(ngx_iot_call_t, page.filter) },
+
+    { NGX_IOT_METHOD_SLICES, "dry_run", "dryRun",
+      offsetof(ngx_iot_call_t, dry_run) },
+
+    { NGX_IOT_METHOD_FOLDER, "folder_id", "folderId",
+      offsetof(ngx_iot_call_t, folder_id) },
+
+    { NGX_IOT_METHOD_FOLDER, "registry_name", "registryName",
+      offsetof(ngx_iot_call_t, registry_name) },
+
+    { NGX_IOT_METHOD_REGISTRY, "update_mask", "updateMask",
+      offsetof(ngx_iot_call_t, update_mask) },
+
+    { 0, NULL, NULL, 0 }
+};
 
 
 ngx_int_t
@@ -132,6 +167,10 @@ ngx_http_iot_admit(ngx_http_request_t *r, ngx_http_iot_ctx_t *ctx)
         return NGX_DECLINED;
     }
 
+    if (ngx_http_iot_query(r, call) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
     if (!(call->method->flags & NGX_IOT_METHOD_LATE)) {
 
         rc = ngx_http_iot_authorize(r, ctx);
@@ -140,16 +179,10 @@ ngx_http_iot_admit(ngx_http_request_t *r, ngx_http_iot_ctx_t *ctx)
         }
     }
 
-    if ((call->method->flags & NGX_IOT_METHOD_PAGED)
-        && ngx_http_iot_page(r, &call->page) != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
-
     ngx_http_iot_idempotency_key(r, &call->idempotency_key);
 
     if (call->method->flags & NGX_IOT_METHOD_SLICES) {
-        return ngx_http_iot_query(r, "dry_run", "dryRun", &call->dry_run);
+        return NGX_OK;
     }
 
     if ((call->method->flags & NGX_IOT_METHOD_BODY)
@@ -195,7 +228,7 @@ ngx_http_iot_call_init(ngx_http_request_t *r, ngx_http_iot_ctx_t *ctx)
     call->store.retention = ilcf->settings.operation_retention;
     call->store.idempotency_retention = ilcf->settings.idempotency_retention;
 
-    if (ngx_http_iot_random(call->random, NGX_IOT_ID_RANDOM_LEN, call->log)
+    if (ngx_http_iot_random(call->random, NGX_IOT_CALL_RANDOM_LEN, call->log)
         != NGX_OK)
     {
         return NGX_ERROR;
@@ -224,6 +257,10 @@ ngx_http_iot_route(ngx_http_request_t *r, ngx_uint_t services,
 
     case NGX_HTTP_DELETE:
         verb = NGX_IOT_DELETE;
+        break;
+
+    case NGX_HTTP_PATCH:
+        verb = NGX_IOT_PATCH;
         break;
 
     default:
@@ -267,7 +304,7 @@ ngx_http_iot_allow(ngx_http_request_t *r, ngx_uint_t verbs)
     u_char     *p;
     ngx_str_t   allow;
 
-    p = ngx_pnalloc(r->pool, sizeof("GET, HEAD, POST, DELETE, ") - 1);
+    p = ngx_pnalloc(r->pool, sizeof("GET, HEAD, POST, DELETE, PATCH, ") - 1);
     if (p == NULL) {
         return NGX_ERROR;
     }
@@ -284,6 +321,10 @@ ngx_http_iot_allow(ngx_http_request_t *r, ngx_uint_t verbs)
 
     if (verbs & NGX_IOT_DELETE) {
         p = ngx_cpymem(p, "DELETE, ", sizeof("DELETE, ") - 1);
+    }
+
+    if (verbs & NGX_IOT_PATCH) {
+        p = ngx_cpymem(p, "PATCH, ", sizeof("PATCH, ") - 1);
     }
 
     allow.len = p - allow.data - (sizeof(", ") - 1);
@@ -307,22 +348,34 @@ ngx_http_iot_grpc(ngx_http_request_t *r)
 }
 
 
+/* what the query says, as far as the method gives it a meaning */
 static ngx_int_t
-ngx_http_iot_page(ngx_http_request_t *r, ngx_iot_page_query_t *page)
+ngx_http_iot_query(ngx_http_request_t *r, ngx_iot_call_t *call)
 {
-    if (ngx_http_iot_query(r, "page_size", "pageSize", &page->size) != NGX_OK
-        || ngx_http_iot_query(r, "filter", "filter", &page->filter) != NGX_OK)
-    {
-        return NGX_ERROR;
+    ngx_str_t                         *value;
+    const ngx_http_iot_query_field_t  *field;
+
+    for (field = ngx_http_iot_query_fields; field->flag; field++) {
+
+        if (!(call->method->flags & field->flag)) {
+            continue;
+        }
+
+        value = (ngx_str_t *) ((u_char *) call + field->offset);
+
+        if (ngx_http_iot_query_field(r, field->name, field->json_name, value)
+            != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
     }
 
-    return ngx_http_iot_query(r, "page_token", "pageToken", &page->token);
+    return NGX_OK;
 }
 
 
-/* a field of the request in the query, in either spelling, unescaped */
-static ngx_int_t
-ngx_http_iot_query(ngx_http_request_t *r, const char *name,
+ngx_int_t
+ngx_http_iot_query_field(ngx_http_request_t *r, const char *name,
     const char *json_name, ngx_str_t *value)
 {
     u_char     *src, *dst;
@@ -490,6 +543,7 @@ ngx_http_iot_preaccess_handler(ngx_http_request_t *r)
     ngx_str_null(&ctx->call.registry_id);
     ngx_str_null(&ctx->call.operation_id);
     ngx_str_null(&ctx->call.fingerprint);
+    ngx_str_null(&ctx->call.folder_id);
 
     return NGX_DECLINED;
 }

@@ -46,7 +46,6 @@ typedef struct {
     ngx_uint_t                  accept;
     ngx_uint_t                  open;
     ngx_flag_t                  import;
-    ngx_uint_t                  backend;
     time_t                      retention;
     time_t                      idempotency_retention;
 } ngx_http_iot_loc_conf_t;
@@ -111,6 +110,13 @@ ngx_http_iot_ctx_t *ngx_http_iot_ctx_create(ngx_http_request_t *r);
 
 /* len bytes, at most 1024, from OpenSSL's generator; NGX_OK or NGX_ERROR */
 ngx_int_t ngx_http_iot_random(u_char *random, size_t len, ngx_log_t *log);
+
+/*
+ * A field of the request in the query, in either spelling, unescaped, in the
+ * request's pool; empty when it is not there.  NGX_OK or NGX_ERROR.
+ */
+ngx_int_t ngx_http_iot_query_field(ngx_http_request_t *r, const char *name,
+    const char *json_name, ngx_str_t *value);
 
 /* what the path of the request names among services, see the method table */
 ngx_int_t ngx_http_iot_route(ngx_http_request_t *r, ngx_uint_t services,

@@ -27,6 +27,8 @@ static ngx_int_t ngx_http_iot_method_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_iot_name_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_iot_folder_id_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_iot_code_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_iot_store_time_variable(ngx_http_request_t *r,
@@ -62,6 +64,9 @@ static ngx_http_variable_t  ngx_http_iot_variables[] = {
 
     { ngx_string("iot_registry_id"), NULL, ngx_http_iot_name_variable,
       NGX_HTTP_IOT_REGISTRY_ID, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("iot_folder_id"), NULL, ngx_http_iot_folder_id_variable,
+      0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
     { ngx_string("iot_fingerprint"), NULL, ngx_http_iot_name_variable,
       NGX_HTTP_IOT_FINGERPRINT, NGX_HTTP_VAR_NOCACHEABLE, 0 },
@@ -178,6 +183,39 @@ ngx_http_iot_name_variable(ngx_http_request_t *r,
     name = (ngx_str_t *) ((u_char *) &route + place->route);
 
     return ngx_http_iot_variable_set(v, name);
+}
+
+
+/* what the call has found out, else what the query says */
+static ngx_int_t
+ngx_http_iot_folder_id_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    ngx_str_t            folder_id;
+    ngx_iot_route_t      route;
+    ngx_http_iot_ctx_t  *ctx;
+
+    ctx = ngx_http_iot_ctx(r);
+
+    if (ctx && ctx->call.folder_id.len) {
+        return ngx_http_iot_variable_set(v, &ctx->call.folder_id);
+    }
+
+    ngx_http_iot_variable_route(r, &route);
+
+    if (route.method == NULL
+        || !(route.method->flags & NGX_IOT_METHOD_FOLDER))
+    {
+        return ngx_http_iot_variable_set(v, NULL);
+    }
+
+    if (ngx_http_iot_query_field(r->main, "folder_id", "folderId", &folder_id)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_iot_variable_set(v, &folder_id);
 }
 
 

@@ -22,7 +22,7 @@
 #define NGX_IOT_REDIS_REFRESH_MAX     30000
 
 /* while somebody is missing: a replica may take its place any time */
-#define NGX_IOT_REDIS_REFRESH_SOON    5000
+#define NGX_IOT_REDIS_REFRESH_SOON    2000
 
 
 struct ngx_iot_redis_refresh_s {
@@ -42,8 +42,6 @@ struct ngx_iot_redis_refresh_s {
     ngx_msec_t                 started;
     ngx_msec_t                 pause;
     ngx_event_t                timer;
-
-    ngx_uint_t                 known;       /* members have a table */
 };
 
 
@@ -62,8 +60,6 @@ static ngx_int_t ngx_iot_redis_refresh_take(ngx_iot_redis_refresh_t *refresh,
     const ngx_iot_resp_reply_t *reply);
 static void ngx_iot_redis_refresh_end(ngx_iot_redis_refresh_t *refresh,
     ngx_int_t rc);
-static ngx_msec_t ngx_iot_redis_refresh_pause_max(
-    const ngx_iot_redis_refresh_t *refresh);
 static void ngx_iot_redis_refresh_after(ngx_iot_redis_refresh_t *refresh,
     ngx_msec_t pause);
 
@@ -352,40 +348,25 @@ ngx_iot_redis_refresh_take(ngx_iot_redis_refresh_t *refresh,
 static void
 ngx_iot_redis_refresh_end(ngx_iot_redis_refresh_t *refresh, ngx_int_t rc)
 {
-    ngx_uint_t  i;
+    ngx_msec_t  max;
+    ngx_uint_t  i, missing;
 
     for (i = 0; i < refresh->nseeds; i++) {
         ngx_iot_redis_node_close(refresh->seeds[i]);
     }
 
-    if (rc != NGX_ERROR) {
-        refresh->known = 1;
-    }
+    missing = (rc == NGX_ERROR
+               || ngx_iot_redis_members_any_down(refresh->members));
 
-    if (rc == NGX_OK) {
-        refresh->pause = NGX_IOT_REDIS_REFRESH_MIN;
+    max = missing ? NGX_IOT_REDIS_REFRESH_SOON : NGX_IOT_REDIS_REFRESH_MAX;
 
-    } else {
-        refresh->pause = ngx_min(refresh->pause * 2,
-                                 ngx_iot_redis_refresh_pause_max(refresh));
-    }
+    refresh->pause = (rc == NGX_OK) ? NGX_IOT_REDIS_REFRESH_MIN
+                                    : ngx_min(refresh->pause * 2, max);
 
-    ngx_iot_redis_refresh_after(refresh, rc == NGX_ERROR
-                                ? refresh->pause
-                                : NGX_IOT_REDIS_REFRESH_PERIOD);
+    ngx_iot_redis_refresh_after(refresh, missing ? refresh->pause
+                                         : NGX_IOT_REDIS_REFRESH_PERIOD);
 
     refresh->done(refresh->data, rc == NGX_ERROR);
-}
-
-
-static ngx_msec_t
-ngx_iot_redis_refresh_pause_max(const ngx_iot_redis_refresh_t *refresh)
-{
-    if (!refresh->known || ngx_iot_redis_members_any_down(refresh->members)) {
-        return NGX_IOT_REDIS_REFRESH_SOON;
-    }
-
-    return NGX_IOT_REDIS_REFRESH_MAX;
 }
 
 

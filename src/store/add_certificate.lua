@@ -9,11 +9,8 @@
 --
 -- KEYS  1 to 4 as lib/operation.lua has them
 --       5 certificate  6 list of certificates  7 SHA-1 aliases  8 claim
---       9 what waits   10 pending operations   11 stream of events
 -- ARGV  1 to 9 as lib/operation.lua has them
 --       10 SHA-256, raw  11 SHA-1, raw  12 list member  13 certificate record
---       14 "immediate", or "backend": the record has the mark then, and the
---         operation waits
 --
 -- Answers OK, SAME, REUSED or TAKEN as lib/operation.lua has them,
 -- NO_REGISTRY, DISABLED, EXISTS and the operation that added it, HELD (by
@@ -22,7 +19,6 @@
 -- include lib/registry.lua
 -- include lib/idempotency.lua
 -- include lib/operation.lua
--- include lib/pending.lua
 
 local registry_id, operation_id, sha256 = ARGV[1], ARGV[2], ARGV[10]
 
@@ -56,21 +52,12 @@ if claim then
     end
 end
 
-local event
-
 redis.call('SET', KEYS[5], ARGV[13])
-
-if ARGV[14] == 'backend' then
-    event = pending_begin(KEYS[9], KEYS[10], KEYS[11], '1', sha256,
-                          ARGV[13]:sub(MARK + 2))
-else
-    redis.call('ZADD', KEYS[6], 0, ARGV[12])
-end
-
+redis.call('ZADD', KEYS[6], 0, ARGV[12])
 redis.call('HSETNX', KEYS[7], ARGV[11], sha256)
 redis.call('SET', KEYS[8],
            string.char(FORMAT) .. registry_id .. '\31' .. operation_id)
 
-operation_store('1', sha256, event)
+operation_store('1', sha256)
 
 return {'OK'}

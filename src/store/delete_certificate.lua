@@ -2,20 +2,15 @@
 -- SPDX-License-Identifier: BSD-2-Clause
 
 -- Deletes a certificate: its record, its place in the list, its SHA-1 alias
--- and its claim go, the finished operation comes, all of it or nothing.  With
--- "backend" the certificate stays until the operation is finished.
+-- and its claim go, the finished operation comes, all of it or nothing.
 --
 -- KEYS are those of add_certificate.lua, and ARGV 1 to 10.
--- ARGV  11 "immediate" or "backend"
 --
--- Answers OK, SAME, REUSED, TAKEN, NO_REGISTRY, NOT_FOUND, PENDING and the
--- operation that the certificate waits for, or NEWER.
+-- Answers OK, SAME, REUSED, TAKEN, NO_REGISTRY, NOT_FOUND or NEWER.
 
 -- include lib/registry.lua
 -- include lib/idempotency.lua
 -- include lib/operation.lua
--- include lib/certificate.lua
--- include lib/pending.lua
 
 local registry_id, sha256 = ARGV[1], ARGV[10]
 
@@ -26,37 +21,38 @@ if answer then
     return answer
 end
 
+-- format, eight bytes of createdAt, twenty of operation id, twenty of SHA-1
 local record = redis.call('GETRANGE', KEYS[5], 0, 48)
 
 if record == '' then
     return {'NOT_FOUND'}
 end
 
-local claim = redis.call('GET', KEYS[8])
-
-if record:byte() > FORMAT or claim and claim:byte() > FORMAT then
+if record:byte() > FORMAT then
     return {'NEWER'}
 end
 
-local waits = redis.call('HGET', KEYS[9], sha256)
+local sha1 = record:sub(30, 49)
+local alias = redis.call('HGET', KEYS[7], sha1)
+local claim = redis.call('GET', KEYS[8])
 
-if waits then
-    return {'PENDING', waits:sub(2)}
+if claim and claim:byte() > FORMAT then
+    return {'NEWER'}
 end
 
-local event
+redis.call('DEL', KEYS[5])
+redis.call('ZREM', KEYS[6], record:sub(4, 9) .. sha256)
 
-if ARGV[11] == 'backend' then
-    event = pending_begin(KEYS[9], KEYS[10], KEYS[11], '2', sha256, '')
+-- two certificates of one SHA-1 can be made: the alias may be the other's
 
-else
-    certificate_remove(KEYS[5], KEYS[6], KEYS[7], record, sha256)
-
-    if claim and claim:match('^.(.*)\31') == registry_id then
-        redis.call('DEL', KEYS[8])
-    end
+if alias == sha256 then
+    redis.call('HDEL', KEYS[7], sha1)
 end
 
-operation_store('2', sha256, event)
+if claim and claim:match('^.(.*)\31') == registry_id then
+    redis.call('DEL', KEYS[8])
+end
+
+operation_store('2', sha256)
 
 return {'OK'}

@@ -20,15 +20,19 @@
 
 ngx_iot_resp_script_t  ngx_iot_scripts[NGX_IOT_SCRIPT_MAX] = {
     ngx_iot_script(add_certificate),
+    ngx_iot_script(claim_name),
+    ngx_iot_script(create_registry),
     ngx_iot_script(delete_certificate),
+    ngx_iot_script(fence_operation),
     ngx_iot_script(find_certificate),
-    ngx_iot_script(finish_operation),
     ngx_iot_script(get_certificate),
     ngx_iot_script(import_certificates),
     ngx_iot_script(list_certificates),
     ngx_iot_script(list_operations),
-    ngx_iot_script(list_pending),
-    ngx_iot_script(read_operations)
+    ngx_iot_script(read_hashes),
+    ngx_iot_script(release_name),
+    ngx_iot_script(resolve_name),
+    ngx_iot_script(update_registry)
 };
 
 

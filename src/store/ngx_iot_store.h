@@ -22,7 +22,10 @@
  * {t} is the tag of the registry's shard, {f} of the fingerprint's.
  *
  *   {t}:r:<registry>                HASH    v format, s status, f folder id,
- *                                           c createdAt
+ *                                           c createdAt, n name, o operation
+ *                                           that claimed it, d description,
+ *                                           l labels, g log options; of one
+ *                                           made by hand v, s, f and c only
  *   {t}:c:<registry>:<fingerprint>  STRING  the certificate's record, below
  *   {t}:z:<registry>                ZSET    score 0, 6 bytes of createdAt, ms,
  *                                           and 32 of SHA-256: oldest first
@@ -31,23 +34,12 @@
  *   {t}:o:<operation>               HASH    v format, k kind, r registry id,
  *                                           f SHA-256, b createdBy, c created
  *                                           and m modified (when they differ),
- *                                           ms, d done, ec, em and ed code,
- *                                           message and details of its error,
- *                                           s event that waits for a backend;
- *                                           expires when it is done
+ *                                           ms, d done; expires
  *   {t}:y:<registry>                ZSET    score 0, operation ids; expires
  *   {t}:i:<32 hex digits>           STRING  1 byte format, operation id,
  *                                           8 bytes of request hash: what
  *                                           an Idempotency-Key stands for;
  *                                           expires
- *   {t}:e                           STREAM  events for backends
- *   {t}:p                           ZSET    operations that wait for one:
- *                                           <operation>:<registry>:<sha256>,
- *                                           score: when its event was
- *                                           delivered last, ms
- *   {t}:w:<registry>                HASH    SHA-256 -> kind and operation that
- *                                           it waits for; n how many of them
- *                                           are adds
  *   {f}:x:<fingerprint>             STRING  1 byte format, registry id, 0x1f,
  *                                           operation id: the claim that makes
  *                                           a certificate one registry's own
@@ -70,8 +62,6 @@
 #define NGX_IOT_STORE_PEM       1
 #define NGX_IOT_STORE_PEM_OPEN  2
 
-#define NGX_IOT_STORE_MARK      0x80
-
 
 /* a member of a registry's list, which is also a place in it */
 #define NGX_IOT_LIST_TIME_LEN    6
@@ -93,7 +83,9 @@ typedef enum {
     NGX_IOT_STORE_HELD,                 /* by another registry */
     NGX_IOT_STORE_SAME,                 /* the Idempotency-Key's operation */
     NGX_IOT_STORE_REUSED,               /* another request had its key */
-    NGX_IOT_STORE_PENDING,              /* it waits for a backend */
+    NGX_IOT_STORE_PENDING,              /* another request is at work */
+    NGX_IOT_STORE_FENCED,               /* a claim was taken over */
+    NGX_IOT_STORE_RENAMED,              /* since the name was read */
     NGX_IOT_STORE_NEWER,                /* a record of a newer format */
     NGX_IOT_STORE_ERROR                 /* not a reply of ours; logged */
 } ngx_iot_store_result_e;
@@ -134,9 +126,9 @@ typedef struct {
 
 
 /*
- * Adds operation->certificate to its registry, and the operation; when that is
- * not done the certificate waits for it.  OK, NO_REGISTRY, REGISTRY_DISABLED,
- * HELD, or EXISTS with the id of the operation that added it, in the pool.
+ * Adds operation->certificate to its registry, and the operation, which is
+ * done.  OK, NO_REGISTRY, REGISTRY_DISABLED, HELD, or EXISTS with the id of
+ * the operation that added it, in the pool.
  */
 ngx_int_t ngx_iot_store_add_certificate(const ngx_iot_store_t *store,
     const ngx_iot_operation_t *operation, ngx_iot_resp_request_t *req);
@@ -146,9 +138,8 @@ ngx_iot_store_result_e ngx_iot_store_certificate_added(
 
 /*
  * Deletes the certificate that operation->certificate names by registry id,
- * sha256 and fingerprint; adds the operation; when that is not done the
- * certificate stays until it is.  OK, NO_REGISTRY, NOT_FOUND, or PENDING with
- * the id of the operation that it waits for, in the pool.
+ * sha256 and fingerprint; adds the operation, which is done.
+ * OK, NO_REGISTRY or NOT_FOUND.
  */
 ngx_int_t ngx_iot_store_delete_certificate(const ngx_iot_store_t *store,
     const ngx_iot_operation_t *operation, ngx_iot_resp_request_t *req);
@@ -296,51 +287,6 @@ ngx_int_t ngx_iot_store_read_responses(const ngx_iot_store_t *store,
 ngx_iot_store_result_e ngx_iot_store_responses(const ngx_iot_store_t *store,
     const ngx_iot_resp_reply_t *reply, ngx_iot_operation_t *operations,
     ngx_uint_t n);
-
-
-/* operations that wait for a backend */
-
-typedef struct {
-    ngx_uint_t        cancel;           /* unsigned  cancel:1; not finished */
-    ngx_iot_status_t  error;            /* code 0: it succeeded */
-    ngx_iot_msec_t    now;
-} ngx_iot_store_finish_t;
-
-
-/* where a list of them goes on: behind this one */
-
-typedef struct {
-    ngx_uint_t        shard;
-    ngx_iot_msec_t    delivered;
-    u_char            id[NGX_IOT_OPERATION_ID_LEN];
-} ngx_iot_store_pending_place_t;
-
-
-/*
- * Finishes the operation, which names a certificate by registry id, sha256 and
- * fingerprint, or cancels it.
- * OK: it was done before, PENDING: it is now; either way it is set as by
- * ngx_iot_store_operation(), and with PENDING *release is 1 when its claim is
- * still to be released; NOT_FOUND.
- */
-ngx_int_t ngx_iot_store_finish_operation(const ngx_iot_store_t *store,
-    const ngx_iot_operation_t *operation,
-    const ngx_iot_store_finish_t *finish, ngx_iot_resp_request_t *req);
-ngx_iot_store_result_e ngx_iot_store_operation_finished(
-    const ngx_iot_store_t *store, const ngx_iot_resp_reply_t *reply,
-    ngx_iot_operation_t *operation, ngx_uint_t *release);
-
-/*
- * Reads at most n operations of a shard that wait, behind the place.
- * OK: *n ids, and places of them; n in: how many there is room for.
- */
-ngx_int_t ngx_iot_store_list_pending(const ngx_iot_store_t *store,
-    const ngx_iot_store_pending_place_t *after, ngx_uint_t n,
-    ngx_iot_resp_request_t *req);
-ngx_iot_store_result_e ngx_iot_store_pending_listed(
-    const ngx_iot_store_t *store, const ngx_iot_resp_reply_t *reply,
-    ngx_uint_t shard, ngx_str_t *ids, ngx_iot_store_pending_place_t *places,
-    ngx_uint_t *n);
 
 
 #endif /* _NGX_IOT_STORE_H_INCLUDED_ */

@@ -22,8 +22,6 @@
 static ngx_int_t ngx_iot_store_change_certificate(
     const ngx_iot_store_t *store, const ngx_iot_operation_t *operation,
     ngx_iot_script_e script, ngx_uint_t nargs, ngx_iot_resp_request_t *req);
-static ngx_str_t ngx_iot_store_completion(
-    const ngx_iot_operation_t *operation);
 static ngx_int_t ngx_iot_store_encoding(const ngx_iot_store_t *store,
     const ngx_iot_certificate_t *certificate, u_char *encoding);
 static ngx_int_t ngx_iot_store_pem(const ngx_iot_store_t *store,
@@ -39,7 +37,6 @@ static const ngx_iot_store_answer_t  ngx_iot_store_answers[] = {
     { "HELD", NGX_IOT_STORE_HELD },
     { "SAME", NGX_IOT_STORE_SAME },
     { "REUSED", NGX_IOT_STORE_REUSED },
-    { "PENDING", NGX_IOT_STORE_PENDING },
     { "NEWER", NGX_IOT_STORE_NEWER },
     { NULL, NGX_IOT_STORE_ERROR }
 };
@@ -55,7 +52,7 @@ ngx_iot_store_add_certificate(const ngx_iot_store_t *store,
     certificate = &operation->certificate;
 
     if (ngx_iot_store_change_certificate(store, operation,
-                                         NGX_IOT_SCRIPT_ADD_CERTIFICATE, 5,
+                                         NGX_IOT_SCRIPT_ADD_CERTIFICATE, 4,
                                          req)
         != NGX_OK)
     {
@@ -72,12 +69,6 @@ ngx_iot_store_add_certificate(const ngx_iot_store_t *store,
     {
         return NGX_ERROR;
     }
-
-    if (!operation->done) {
-        arg[3].data[NGX_IOT_RECORD_ENCODING] |= NGX_IOT_STORE_MARK;
-    }
-
-    arg[4] = ngx_iot_store_completion(operation);
 
     return NGX_OK;
 }
@@ -105,18 +96,9 @@ ngx_int_t
 ngx_iot_store_delete_certificate(const ngx_iot_store_t *store,
     const ngx_iot_operation_t *operation, ngx_iot_resp_request_t *req)
 {
-    if (ngx_iot_store_change_certificate(store, operation,
-                                         NGX_IOT_SCRIPT_DELETE_CERTIFICATE, 2,
-                                         req)
-        != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
-
-    req->argv[req->nkeys + NGX_IOT_CHANGE_ARGS + 1] =
-                                           ngx_iot_store_completion(operation);
-
-    return NGX_OK;
+    return ngx_iot_store_change_certificate(store, operation,
+                                            NGX_IOT_SCRIPT_DELETE_CERTIFICATE,
+                                            1, req);
 }
 
 
@@ -129,23 +111,12 @@ ngx_iot_store_certificate_deleted(const ngx_iot_store_t *store,
     result = ngx_iot_store_answer(store, reply, ngx_iot_store_answers,
                                   "delete_certificate");
 
-    if (result != NGX_IOT_STORE_SAME && result != NGX_IOT_STORE_PENDING) {
+    if (result != NGX_IOT_STORE_SAME) {
         return result;
     }
 
     return ngx_iot_store_answer_id(store, reply, result, "delete_certificate",
                                    operation_id);
-}
-
-
-/* "backend" when one has to finish it, as scripts know it */
-static ngx_str_t
-ngx_iot_store_completion(const ngx_iot_operation_t *operation)
-{
-    static const ngx_str_t  immediate = ngx_string("immediate");
-    static const ngx_str_t  backend = ngx_string("backend");
-
-    return operation->done ? immediate : backend;
 }
 
 
@@ -161,7 +132,7 @@ ngx_iot_store_change_certificate(const ngx_iot_store_t *store,
     const ngx_str_t              *registry_id;
     const ngx_iot_certificate_t  *certificate;
 
-    if (ngx_iot_store_change(store, operation, script, 7, nargs, req)
+    if (ngx_iot_store_change(store, operation, script, 4, nargs, req)
         != NGX_OK)
     {
         return NGX_ERROR;
@@ -181,10 +152,7 @@ ngx_iot_store_change_certificate(const ngx_iot_store_t *store,
     if (ngx_iot_store_key(store, &key[0], tag, 'c', registry_id, hex)
         || ngx_iot_store_key(store, &key[1], tag, 'z', registry_id, NULL)
         || ngx_iot_store_key(store, &key[2], tag, 'h', registry_id, NULL)
-        || ngx_iot_store_key(store, &key[3], claim_tag, 'x', NULL, hex)
-        || ngx_iot_store_key(store, &key[4], tag, 'w', registry_id, NULL)
-        || ngx_iot_store_key(store, &key[5], tag, 'p', NULL, NULL)
-        || ngx_iot_store_key(store, &key[6], tag, 'e', NULL, NULL))
+        || ngx_iot_store_key(store, &key[3], claim_tag, 'x', NULL, hex))
     {
         return NGX_ERROR;
     }
@@ -513,11 +481,6 @@ ngx_iot_store_record(const ngx_iot_store_t *store,
 
     if (reply->str.len <= NGX_IOT_RECORD_HEAD_LEN) {
         return ngx_iot_store_broken(store, NULL, "certificate");
-    }
-
-    if (record[NGX_IOT_RECORD_ENCODING] & NGX_IOT_STORE_MARK) {
-        /* as far as readers are concerned it is not there yet */
-        return NGX_IOT_STORE_NOT_FOUND;
     }
 
     created_at = 0;

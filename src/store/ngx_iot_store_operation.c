@@ -12,9 +12,7 @@
 
 /* in the order of ngx_iot_store_operation() */
 
-const ngx_str_t
-    ngx_iot_store_operation_fields[NGX_IOT_STORE_OPERATION_FIELDS] =
-{
+static ngx_str_t  ngx_iot_store_operation_fields[] = {
     ngx_string("v"),
     ngx_string("k"),
     ngx_string("r"),
@@ -22,16 +20,11 @@ const ngx_str_t
     ngx_string("b"),
     ngx_string("c"),
     ngx_string("m"),
-    ngx_string("d"),
-    ngx_string("ec"),
-    ngx_string("em"),
-    ngx_string("ed")
+    ngx_string("d")
 };
 
-
-static ngx_iot_store_result_e ngx_iot_store_operation_error(
-    const ngx_iot_store_t *store, ngx_iot_resp_reply_t **elts,
-    ngx_iot_status_t *error);
+#define NGX_IOT_STORE_OPERATION_FIELDS                                        \
+    (sizeof(ngx_iot_store_operation_fields) / sizeof(ngx_str_t))
 
 
 static const ngx_iot_store_answer_t  ngx_iot_store_operation_answers[] = {
@@ -103,8 +96,6 @@ ngx_iot_store_operation(const ngx_iot_store_t *store,
         || !ngx_iot_operation_kind_known((ngx_uint_t) kind)
         || elts[2]->type != NGX_IOT_RESP_STRING
         || elts[2]->str.len == 0
-        || elts[3]->type != NGX_IOT_RESP_STRING
-        || elts[3]->str.len != NGX_IOT_SHA256_LEN
         || elts[4]->type != NGX_IOT_RESP_STRING
         || ngx_iot_store_parse_number(elts[5], &operation->created_at)
            != NGX_OK
@@ -118,13 +109,6 @@ ngx_iot_store_operation(const ngx_iot_store_t *store,
     operation->kind = (ngx_iot_operation_kind_e) kind;
     operation->done = (ngx_uint_t) done;
 
-    certificate = &operation->certificate;
-    certificate->created_at = operation->created_at;
-
-    ngx_memcpy(certificate->sha256, elts[3]->str.data, NGX_IOT_SHA256_LEN);
-    ngx_hex_dump(certificate->fingerprint, certificate->sha256,
-                 NGX_IOT_SHA256_LEN);
-
     if (ngx_iot_store_copy(store, &operation->registry_id,
                            elts[2]->str.data, elts[2]->str.len)
         != NGX_OK
@@ -135,41 +119,26 @@ ngx_iot_store_operation(const ngx_iot_store_t *store,
         return NGX_IOT_STORE_ERROR;
     }
 
-    certificate->registry_id = operation->registry_id;
+    operation->registry.id = operation->registry_id;
 
-    return ngx_iot_store_operation_error(store, &elts[8], &operation->error);
-}
-
-
-/* code, message and details; an operation that did not fail has none */
-static ngx_iot_store_result_e
-ngx_iot_store_operation_error(const ngx_iot_store_t *store,
-    ngx_iot_resp_reply_t **elts, ngx_iot_status_t *error)
-{
-    ngx_iot_msec_t  code;
-
-    if (elts[0]->type == NGX_IOT_RESP_NIL) {
+    if (!ngx_iot_operation_has_certificate(operation)) {
         return NGX_IOT_STORE_OK;
     }
 
-    if (ngx_iot_store_parse_number(elts[0], &code) != NGX_OK
-        || elts[1]->type != NGX_IOT_RESP_STRING
-        || elts[2]->type != NGX_IOT_RESP_STRING)
+    if (elts[3]->type != NGX_IOT_RESP_STRING
+        || elts[3]->str.len != NGX_IOT_SHA256_LEN)
     {
-        return ngx_iot_store_broken(store, NULL, "operation's error");
+        return ngx_iot_store_broken(store, reply, "operation");
     }
 
-    error->code = (ngx_uint_t) code;
+    certificate = &operation->certificate;
 
-    if (ngx_iot_store_copy(store, &error->message, elts[1]->str.data,
-                           elts[1]->str.len)
-        != NGX_OK
-        || ngx_iot_store_copy(store, &error->details, elts[2]->str.data,
-                              elts[2]->str.len)
-           != NGX_OK)
-    {
-        return NGX_IOT_STORE_ERROR;
-    }
+    certificate->created_at = operation->created_at;
+    certificate->registry_id = operation->registry_id;
+
+    ngx_memcpy(certificate->sha256, elts[3]->str.data, NGX_IOT_SHA256_LEN);
+    ngx_hex_dump(certificate->fingerprint, certificate->sha256,
+                 NGX_IOT_SHA256_LEN);
 
     return NGX_IOT_STORE_OK;
 }
@@ -261,7 +230,7 @@ ngx_iot_store_read_operations(const ngx_iot_store_t *store,
         return NGX_ERROR;
     }
 
-    req->script = &ngx_iot_scripts[NGX_IOT_SCRIPT_READ_OPERATIONS];
+    req->script = &ngx_iot_scripts[NGX_IOT_SCRIPT_READ_HASHES];
     req->nkeys = n;
 
     for (i = 0; i < n; i++) {
@@ -290,7 +259,7 @@ ngx_iot_store_operations(const ngx_iot_store_t *store,
     ngx_iot_store_result_e   result;
 
     if (reply->type != NGX_IOT_RESP_ARRAY || reply->nelts != *n) {
-        return ngx_iot_store_broken(store, reply, "read_operations");
+        return ngx_iot_store_broken(store, reply, "read_hashes");
     }
 
     operation = operations;

@@ -6,7 +6,7 @@
 -- one; adds: a disabled registry takes nothing new.
 
 local FORMAT = 1
-local ACTIVE, DISABLED = '2', '4'
+local ACTIVE, DELETING, DISABLED = '2', '3', '4'
 
 local function registry_refusal(key, mode, adds)
     local registry = redis.call('HMGET', key, 'v', 's')
