@@ -569,6 +569,68 @@ test 'master that is demoted' => sub {
 };
 
 
+test 'server that is not ready' => sub {
+    my $loading = 'LOADING Redis is loading the dataset in memory';
+
+    # the first link is refused a command, the next one is good
+
+    for my $refusal ('READONLY You can not write against a replica', $loading) {
+        my $fake = fake(sub {
+            my ($socket, $n) = @_;
+            RedisLab::Fake::greet($socket);
+            RedisLab::Fake::say_all($socket, "+PONG\r\n");
+
+            while (RedisLab::Fake::read_command($socket)) {
+                RedisLab::Fake::say_all($socket,
+                    $n == 1 ? "-$refusal\r\n" : "+OK\r\n");
+            }
+        });
+
+        my $nginx = nginx(address($fake))->start;
+        is $nginx->get('/redis?cmd=PING'), "REPLIED +PONG\n", 'a link';
+        sleep 1.1;
+        my $answer = $nginx->get('/redis?cmd=SET+a+b&copies=2');
+
+        if ($refusal eq $loading) {
+            is $answer, "UNAVAILABLE\n" x 2, 'LOADING fails at once';
+
+        } else {
+            is $answer, "REPLIED +PONG\nREPLIED +OK\n",
+                'READONLY is tried once more';
+        }
+
+        ok wait_for(sub { $fake->connections == 2 }), 'on another link';
+        ok wait_for(sub {
+            $nginx->get('/redis?cmd=SET+a+b') eq "REPLIED +OK\n"
+        }), 'which is good';
+        like $nginx->log, qr/redis is not (ready|the master any more), 0 com/,
+            'it is logged';
+        stop_nginx($nginx);
+        $fake->stop;
+    }
+
+    # even PING is refused then: another link would not be better
+
+    my $redis = redis('--lua-time-limit', '50');
+    my $nginx = nginx(address($redis))->start;
+    up($nginx);
+    my $pid = RedisLab::spawn(lab_dir() . '/busy', sub {
+        $redis->command('EVAL', 'while true do end', 0);
+    });
+
+    ok wait_for(sub { $nginx->log =~ /redis refused a command: "BUSY / ||
+        $nginx->get('/redis?cmd=GET+a') eq 'never' }), 'a script that hangs';
+    is $nginx->get('/redis?cmd=GET+a'), "UNAVAILABLE\n", 'unavailable';
+    $redis->command('SCRIPT', 'KILL');
+    ok wait_for(sub { $nginx->get('/redis?cmd=GET+a') eq "REPLIED _\n" }),
+        'until it is killed';
+    is $nginx->log_count(qr/redis is available/), 1, 'on the same link';
+    is $nginx->log_count(qr/\[error\]/), 1, 'logged once';
+    RedisLab::reap($pid);
+    stop_nginx($nginx);
+};
+
+
 test 'servers of another kind' => sub {
     my $redis = redis('--requirepass', 'secret');
     my $nginx = nginx(address($redis))->start;

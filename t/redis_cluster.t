@@ -12,6 +12,7 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/redis-module/lib", "$FindBin::Bin/support";
 
+use Iot::Authority;
 use Iot::Cluster;
 use RedisLab;
 use Test::More;
@@ -212,6 +213,9 @@ test 'master that hands over' => sub {
     is get($nginx, "INCR+$key"), "REPLIED :1\n", 'before';
     is scalar($old->links), 1, 'a link to the master';
 
+    my ($worker) = $nginx->workers;
+    my $fds = () = glob "/proc/$worker/fd/*";
+
     my $request = $nginx->begin("/redis?cmd=BLPOP+${key}list+1&large=1");
     wait_for(sub { $old->links == 2 });
 
@@ -228,8 +232,11 @@ test 'master that hands over' => sub {
 
     $old->command('CLUSTER', 'FAILOVER');
     wait_for(sub { $old->info('role') eq 'master' });
+    wait_for(sub { $new->info('role') eq 'slave' });
     ok wait_for(sub { get($nginx, "GET+$key") eq "REPLIED \$2\n" }),
         'and back again';
+    ok wait_for(sub { !$new->links }), 'without links to the other';
+    is scalar(() = glob "/proc/$worker/fd/*"), $fds, 'descriptors';
     ok cluster()->ready, 'the cluster is whole';
 
     stop_nginx($nginx);
@@ -452,6 +459,59 @@ test 'servers that have names' => sub {
 };
 
 
+# what README.md says of the rights that a gateway needs
+sub rights {
+    my $readme = slurp("$FindBin::Bin/../README.md");
+    my ($line) = $readme =~ /^user iot (.*)$/m;
+    my ($more) = $readme =~ /In a cluster the user needs `([^`]+)`/;
+
+    return split ' ', "$line $more" =~ s/>\S+/>secret/r;
+}
+
+
+test 'TLS and ACL' => sub {
+    my $ca = Iot::Authority->new('cluster');
+    my $secured = Iot::Cluster->start(masters => 3, replicas => 0,
+        tls => $ca->certificate('node'), ca => $ca->file);
+    my ($first) = $secured->addresses;
+
+    my $file = lab_dir() . '/cluster.password';
+    open my $fh, '>', $file;
+    print $fh "secret\n";
+    close $fh;
+
+    for my $node ($secured->alive) {
+        is $node->command('ACL', 'SETUSER', 'iot', rights()), 'OK', 'a user';
+    }
+
+    my $ssl = 'ssl on; ssl_trusted_certificate ' . $ca->file . ';'
+        . " username iot; password_file $file;";
+    my $nginx = nginx($first, store => $ssl);
+
+    for my $n (1 .. 9) {
+        is get($nginx, "SET+{r$n}+$n"), "REPLIED +OK\n", "{r$n}";
+    }
+
+    my $slot = $secured->slot('{r1}x');
+    my $from = $secured->owner($slot);
+    my ($to) = grep { $_ != $from } $secured->masters;
+
+    $secured->move_begin($slot, $to);
+    is get($nginx, 'SET+{r1}x+1'), "REPLIED +OK\n", 'ASKING';
+    is $nginx->log_count(qr/\[error\]/), 0, 'no right is missing'
+        or diag $nginx->log;
+    stop_nginx($nginx);
+
+    $nginx = nginx($first, store => "$ssl ssl_name node.example.com;");
+    is get($nginx, 'PING'), "UNAVAILABLE\n", 'another name';
+    like $nginx->log, qr/certificate does not match "node\.example\.com"/,
+        'is refused';
+    stop_nginx($nginx);
+
+    $_->stop for $secured->alive;
+};
+
+
 # one that says what it is told to: to CLUSTER SLOTS, and to everything else
 sub fake {
     my ($slots, $other) = @_;
@@ -517,6 +577,17 @@ test 'hostile servers' => sub {
         stop_nginx($nginx);
         $fake->stop;
     }
+
+    # a master that is none any more
+
+    $fake = fake($slots, "-READONLY You can not write against a replica\r\n");
+    $nginx = nginx("127.0.0.1:$fake->{port}");
+    is get($nginx, 'PING'), "UNAVAILABLE\n", 'READONLY';
+    is asked($fake, 'PING'), 2, 'is tried once more';
+    is asked($fake, 'HELLO'), 3, 'on another link';
+    like $nginx->log, qr/redis is not the master any more/, 'logged';
+    stop_nginx($nginx);
+    $fake->stop;
 
     # redirections to where nobody is, or that are none
 

@@ -54,7 +54,8 @@ static ngx_int_t ngx_iot_redis_cluster_redirected(
     ngx_iot_redis_cluster_t *cluster, ngx_iot_redis_command_t *cmd,
     ngx_iot_resp_refusal_e refusal, ngx_iot_resp_reply_t *reply);
 static void ngx_iot_redis_cluster_moved(ngx_iot_redis_cluster_t *cluster,
-    ngx_uint_t slot, ngx_iot_redis_member_t *member);
+    ngx_uint_t slot, ngx_iot_redis_member_t *member,
+    ngx_iot_redis_node_t *from);
 static ngx_int_t ngx_iot_redis_cluster_again(ngx_iot_redis_command_t *cmd);
 static ngx_int_t ngx_iot_redis_cluster_retry(ngx_iot_redis_command_t *cmd);
 static void ngx_iot_redis_cluster_leave(ngx_iot_redis_cluster_t *cluster,
@@ -253,8 +254,11 @@ ngx_iot_redis_cluster_redirected(ngx_iot_redis_cluster_t *cluster,
     ngx_iot_redis_command_t *cmd, ngx_iot_resp_refusal_e refusal,
     ngx_iot_resp_reply_t *reply)
 {
+    ngx_iot_redis_node_t      *from;
     ngx_iot_redis_member_t    *member;
     ngx_iot_slots_redirect_t   redirect;
+
+    from = ngx_iot_redis_lane_node(cmd->lane);
 
     if (cmd->done == NULL
         || cmd->hops++ == NGX_IOT_REDIS_HOPS_MAX
@@ -265,7 +269,7 @@ ngx_iot_redis_cluster_redirected(ngx_iot_redis_cluster_t *cluster,
     }
 
     member = ngx_iot_redis_members_get(cluster->members, &redirect.server,
-                                       ngx_iot_redis_lane_node(cmd->lane));
+                                       from);
     if (member == NULL) {
         return NGX_DECLINED;
     }
@@ -273,7 +277,7 @@ ngx_iot_redis_cluster_redirected(ngx_iot_redis_cluster_t *cluster,
     cmd->asking = (refusal == NGX_IOT_RESP_ASK);
 
     if (refusal == NGX_IOT_RESP_MOVED) {
-        ngx_iot_redis_cluster_moved(cluster, redirect.slot, member);
+        ngx_iot_redis_cluster_moved(cluster, redirect.slot, member, from);
     }
 
     ngx_iot_redis_cluster_submit(member, cmd);
@@ -285,7 +289,7 @@ ngx_iot_redis_cluster_redirected(ngx_iot_redis_cluster_t *cluster,
 /* other slots may have moved with it; until that is known this one is */
 static void
 ngx_iot_redis_cluster_moved(ngx_iot_redis_cluster_t *cluster, ngx_uint_t slot,
-    ngx_iot_redis_member_t *member)
+    ngx_iot_redis_member_t *member, ngx_iot_redis_node_t *from)
 {
     if (ngx_iot_redis_members_owner(cluster->members, slot) == member) {
         ngx_iot_redis_refresh_start(cluster->refresh);
@@ -293,7 +297,7 @@ ngx_iot_redis_cluster_moved(ngx_iot_redis_cluster_t *cluster, ngx_uint_t slot,
     }
 
     ngx_iot_redis_members_give(cluster->members, slot, member);
-    ngx_iot_redis_refresh_restart(cluster->refresh);
+    ngx_iot_redis_refresh_restart(cluster->refresh, from);
 }
 
 

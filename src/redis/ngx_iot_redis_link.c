@@ -25,9 +25,12 @@
 /* commands are written out so far ahead of the socket */
 #define NGX_IOT_REDIS_AHEAD          262144
 
-/* an array in HELLO's reply, that of modules, has arrays of arrays */
+/*
+ * An array in HELLO's reply, that of modules, has arrays of arrays.  A table
+ * of the slots of a cluster has 13 elements for each run of slots, or more.
+ */
 #define NGX_IOT_REDIS_REPLY_DEPTH    4
-#define NGX_IOT_REDIS_REPLY_NODES    65536
+#define NGX_IOT_REDIS_REPLY_NODES    262144
 #define NGX_IOT_REDIS_REPLY_SIZE     16777216
 #define NGX_IOT_REDIS_GREETING_SIZE  65536
 

@@ -426,22 +426,30 @@ ngx_iot_redis_members_destroy_member(ngx_iot_redis_member_t *member)
 
 
 ngx_iot_redis_node_t *
-ngx_iot_redis_members_any_up(const ngx_iot_redis_members_t *members)
+ngx_iot_redis_members_any_up(const ngx_iot_redis_members_t *members,
+    const ngx_iot_redis_node_t *preferred)
 {
     ngx_uint_t             i, first;
-    ngx_iot_redis_node_t  *node;
+    ngx_iot_redis_node_t  *node, *up;
 
+    up = NULL;
     first = members->n ? ngx_random() % members->n : 0;
 
     for (i = 0; i < members->n; i++) {
         node = members->all[(first + i) % members->n]->node;
 
-        if (node && ngx_iot_redis_node_is_up(node)) {
+        if (node == NULL || !ngx_iot_redis_node_is_up(node)) {
+            continue;
+        }
+
+        if (node == preferred) {
             return node;
         }
+
+        up = up ? up : node;
     }
 
-    return NULL;
+    return up;
 }
 
 

@@ -65,9 +65,13 @@ ngx_iot_redis_member_t *ngx_iot_redis_members_get(
 void ngx_iot_redis_members_give(ngx_iot_redis_members_t *members,
     ngx_uint_t slot, ngx_iot_redis_member_t *member);
 
-/* any of those that have a link; NULL: none has */
+/*
+ * Any of those that have a link, best the preferred one, which may be NULL or
+ * not there any more; NULL: none has.
+ */
 ngx_iot_redis_node_t *ngx_iot_redis_members_any_up(
-    const ngx_iot_redis_members_t *members);
+    const ngx_iot_redis_members_t *members,
+    const ngx_iot_redis_node_t *preferred);
 
 /* whether one of them can not be reached */
 ngx_uint_t ngx_iot_redis_members_any_down(

@@ -39,6 +39,7 @@ struct ngx_iot_redis_refresh_s {
     ngx_uint_t                 tried;       /* of them, this time */
 
     ngx_iot_redis_node_t      *asked;       /* NULL: nobody is */
+    ngx_iot_redis_node_t      *preferred;   /* may not be there any more */
     ngx_msec_t                 started;
     ngx_msec_t                 pause;
     ngx_event_t                timer;
@@ -175,8 +176,10 @@ ngx_iot_redis_refresh_destroy(ngx_iot_redis_refresh_t *refresh)
 
 
 void
-ngx_iot_redis_refresh_restart(ngx_iot_redis_refresh_t *refresh)
+ngx_iot_redis_refresh_restart(ngx_iot_redis_refresh_t *refresh,
+    ngx_iot_redis_node_t *node)
 {
+    refresh->preferred = node;
     refresh->pause = NGX_IOT_REDIS_REFRESH_MIN;
 
     ngx_iot_redis_refresh_start(refresh);
@@ -218,7 +221,6 @@ ngx_iot_redis_refresh_timer_handler(ngx_event_t *ev)
 }
 
 
-/* any one will do, also the one that has just told of a change */
 static void
 ngx_iot_redis_refresh_begin(ngx_iot_redis_refresh_t *refresh)
 {
@@ -227,7 +229,9 @@ ngx_iot_redis_refresh_begin(ngx_iot_redis_refresh_t *refresh)
     refresh->started = ngx_current_msec;
     refresh->tried = 0;
 
-    node = ngx_iot_redis_members_any_up(refresh->members);
+    node = ngx_iot_redis_members_any_up(refresh->members, refresh->preferred);
+
+    refresh->preferred = NULL;
 
     if (node) {
         ngx_iot_redis_refresh_ask(refresh, node);

@@ -38,8 +38,12 @@ void ngx_iot_redis_refresh_destroy(ngx_iot_redis_refresh_t *refresh);
 /* as soon as it may be; done is called later */
 void ngx_iot_redis_refresh_start(ngx_iot_redis_refresh_t *refresh);
 
-/* the same, since something has changed: pauses are short again */
-void ngx_iot_redis_refresh_restart(ngx_iot_redis_refresh_t *refresh);
+/*
+ * The same, since that node has told of a change.  It is asked first, as it
+ * knows, and pauses are short again.
+ */
+void ngx_iot_redis_refresh_restart(ngx_iot_redis_refresh_t *refresh,
+    ngx_iot_redis_node_t *node);
 
 
 #endif /* _NGX_IOT_REDIS_REFRESH_H_INCLUDED_ */
