@@ -16,22 +16,17 @@ static ngx_int_t ngx_http_iot_call_outcome(ngx_http_iot_ctx_t *ctx,
     ngx_iot_redis_outcome_e outcome, const ngx_iot_resp_reply_t *reply);
 static ngx_int_t ngx_http_iot_call_authorize_late(ngx_http_request_t *r,
     ngx_http_iot_ctx_t *ctx);
-static void ngx_http_iot_call_cleanup(void *data);
+static void ngx_http_iot_cleanup(void *data);
 
 
 ngx_int_t
 ngx_http_iot_call_start(ngx_http_request_t *r, ngx_http_iot_ctx_t *ctx)
 {
-    ngx_int_t            rc;
-    ngx_http_cleanup_t  *cln;
+    ngx_int_t  rc;
 
-    cln = ngx_http_cleanup_add(r, 0);
-    if (cln == NULL) {
+    if (ngx_http_iot_cleanup_add(r, ctx) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
-
-    cln->handler = ngx_http_iot_call_cleanup;
-    cln->data = ctx;
 
     rc = ngx_iot_method_prepare(&ctx->call);
 
@@ -266,9 +261,26 @@ ngx_http_iot_authorize(ngx_http_request_t *r, ngx_http_iot_ctx_t *ctx)
 }
 
 
+ngx_int_t
+ngx_http_iot_cleanup_add(ngx_http_request_t *r, ngx_http_iot_ctx_t *ctx)
+{
+    ngx_http_cleanup_t  *cln;
+
+    cln = ngx_http_cleanup_add(r, 0);
+    if (cln == NULL) {
+        return NGX_ERROR;
+    }
+
+    cln->handler = ngx_http_iot_cleanup;
+    cln->data = ctx;
+
+    return NGX_OK;
+}
+
+
 /* the client is gone, or the request ends in another way */
 static void
-ngx_http_iot_call_cleanup(void *data)
+ngx_http_iot_cleanup(void *data)
 {
     ngx_http_iot_ctx_t  *ctx = data;
 

@@ -30,7 +30,6 @@ static ngx_int_t ngx_http_iot_call_init(ngx_http_request_t *r,
     ngx_http_iot_ctx_t *ctx);
 static ngx_int_t ngx_http_iot_no_route(ngx_http_request_t *r,
     ngx_http_iot_ctx_t *ctx);
-static ngx_int_t ngx_http_iot_allow(ngx_http_request_t *r, ngx_uint_t verbs);
 static ngx_uint_t ngx_http_iot_grpc(ngx_http_request_t *r);
 static ngx_int_t ngx_http_iot_query(ngx_http_request_t *r,
     ngx_iot_call_t *call);
@@ -298,7 +297,7 @@ ngx_http_iot_no_route(ngx_http_request_t *r, ngx_http_iot_ctx_t *ctx)
 }
 
 
-static ngx_int_t
+ngx_int_t
 ngx_http_iot_allow(ngx_http_request_t *r, ngx_uint_t verbs)
 {
     u_char     *p;

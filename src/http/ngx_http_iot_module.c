@@ -6,6 +6,7 @@
 
 
 #include "ngx_http_iot_module.h"
+#include "ngx_iot_redis_status.h"
 #include "ngx_iot_scripts.h"
 
 
@@ -32,6 +33,8 @@ static char *ngx_http_iot_check_settings(ngx_conf_t *cf,
 
 static char *ngx_http_iot_api(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 static char *ngx_http_iot_operations(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static char *ngx_http_iot_status_location(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_iot_set_registries(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
@@ -86,6 +89,13 @@ static ngx_command_t  ngx_http_iot_commands[] = {
     { ngx_string("iot_operations"),
       NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
       ngx_http_iot_operations,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("iot_status"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_iot_status_location,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
       NULL },
@@ -335,7 +345,8 @@ ngx_http_iot_inherit_service(ngx_conf_t *cf, ngx_http_iot_loc_conf_t *prev,
     conf->store = prev->store;
 
     if (conf->services && clcf->lmt_excpt && clcf->handler == NULL) {
-        clcf->handler = ngx_http_iot_handler;
+        clcf->handler = (conf->services == NGX_HTTP_IOT_STATUS)
+                        ? ngx_http_iot_status_handler : ngx_http_iot_handler;
     }
 }
 
@@ -382,7 +393,9 @@ ngx_http_iot_check_settings(ngx_conf_t *cf, ngx_http_iot_loc_conf_t *conf)
         return NGX_CONF_ERROR;
     }
 
-    if (conf->services && conf->caller == NULL) {
+    if (conf->services && conf->services != NGX_HTTP_IOT_STATUS
+        && conf->caller == NULL)
+    {
         ngx_log_error(NGX_LOG_WARN, cf->log, 0,
                       "a gateway location has no \"iot_caller\": every "
                       "request to it will be refused with 401");
@@ -403,6 +416,30 @@ static char *
 ngx_http_iot_operations(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     return ngx_http_iot_serve(cf, conf, NGX_IOT_OPERATION_SERVICE);
+}
+
+
+static char *
+ngx_http_iot_status_location(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_iot_loc_conf_t  *ilcf = conf;
+
+    char                      *rv;
+    ngx_http_core_loc_conf_t  *clcf;
+
+    rv = ngx_http_iot_serve(cf, ilcf, NGX_HTTP_IOT_STATUS);
+    if (rv != NGX_CONF_OK) {
+        return rv;
+    }
+
+    if (ngx_iot_redis_status_use(cf, ilcf->store) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+    clcf->handler = ngx_http_iot_status_handler;
+
+    return NGX_CONF_OK;
 }
 
 

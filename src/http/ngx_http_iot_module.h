@@ -17,6 +17,10 @@
 #include "ngx_iot_redis.h"
 
 
+/* in place of services: the location shows how the store is */
+#define NGX_HTTP_IOT_STATUS  0x100
+
+
 /* the HTTP door: what a request needs from its configuration */
 
 typedef struct {
@@ -32,7 +36,10 @@ typedef struct {
 
 
 typedef struct {
-    /* NGX_IOT_REGISTRY_SERVICE and others; 0: not a gateway location */
+    /*
+     * NGX_IOT_REGISTRY_SERVICE and others, or NGX_HTTP_IOT_STATUS; 0: not a
+     * gateway location
+     */
     ngx_uint_t                  services;
     ngx_iot_redis_conf_t       *store;
 
@@ -122,6 +129,9 @@ ngx_int_t ngx_http_iot_query_field(ngx_http_request_t *r, const char *name,
 ngx_int_t ngx_http_iot_route(ngx_http_request_t *r, ngx_uint_t services,
     ngx_iot_route_t *route);
 
+/* the header Allow of verbs, as the method table has them */
+ngx_int_t ngx_http_iot_allow(ngx_http_request_t *r, ngx_uint_t verbs);
+
 
 /* ngx_http_iot_body.c */
 
@@ -163,6 +173,10 @@ ngx_int_t ngx_http_iot_call_start(ngx_http_request_t *r,
 ngx_int_t ngx_http_iot_call_step(ngx_http_request_t *r,
     ngx_http_iot_ctx_t *ctx, ngx_int_t rc);
 
+/* whatever ends the request, ctx->command is cancelled; NGX_OK or NGX_ERROR */
+ngx_int_t ngx_http_iot_cleanup_add(ngx_http_request_t *r,
+    ngx_http_iot_ctx_t *ctx);
+
 /* lets the client go away while the call waits; NGX_DONE or NGX_ERROR */
 ngx_int_t ngx_http_iot_call_wait(ngx_http_request_t *r);
 
@@ -178,6 +192,10 @@ ngx_int_t ngx_http_iot_send_answer(ngx_http_request_t *r,
     ngx_http_iot_ctx_t *ctx);
 ngx_int_t ngx_http_iot_send_error(ngx_http_request_t *r,
     ngx_http_iot_ctx_t *ctx);
+
+/* answers with that HTTP status and JSON; the result is as of the two above */
+ngx_int_t ngx_http_iot_send(ngx_http_request_t *r, ngx_uint_t status,
+    ngx_str_t *json);
 
 /* the google.rpc.Status of err in the request's pool */
 ngx_int_t ngx_http_iot_status(ngx_http_request_t *r,
@@ -217,6 +235,13 @@ ngx_int_t ngx_http_iot_send_last_part(ngx_http_request_t *r,
  */
 ngx_int_t ngx_http_iot_break_off(ngx_http_request_t *r,
     ngx_http_iot_ctx_t *ctx);
+
+
+/* ngx_http_iot_status.c */
+
+/* the content handler of locations with iot_status */
+ngx_int_t ngx_http_iot_status_handler(ngx_http_request_t *r);
+
 
 /* ngx_http_iot_error_filter.c */
 

@@ -14,8 +14,6 @@ typedef struct {
 } ngx_http_iot_status_t;
 
 
-static ngx_int_t ngx_http_iot_send(ngx_http_request_t *r, ngx_uint_t status,
-    ngx_str_t *json);
 static void ngx_http_iot_status_write(ngx_iot_json_out_t *out,
     const void *data);
 static ngx_uint_t ngx_http_iot_error_page(ngx_http_request_t *r,
@@ -109,7 +107,7 @@ ngx_http_iot_error_page(ngx_http_request_t *r, ngx_uint_t status)
 }
 
 
-static ngx_int_t
+ngx_int_t
 ngx_http_iot_send(ngx_http_request_t *r, ngx_uint_t status, ngx_str_t *json)
 {
     ngx_int_t    rc;

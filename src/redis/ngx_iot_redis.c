@@ -13,6 +13,9 @@
 #include "ngx_iot_redis_node.h"
 
 
+/* how often the status is written */
+#define NGX_IOT_REDIS_REPORT     1000
+
 #define NGX_IOT_REDIS_POOL_SIZE  4096
 
 /* bytes of requests that wait to be written */
@@ -21,8 +24,11 @@
 
 static void ngx_iot_redis_event_init(ngx_event_t *ev,
     ngx_event_handler_pt handler, ngx_iot_redis_t *client);
+static void ngx_iot_redis_report_handler(ngx_event_t *ev);
 static void ngx_iot_redis_pause_handler(ngx_event_t *ev);
 static void ngx_iot_redis_unpause(ngx_iot_redis_command_t *cmd);
+static ngx_iot_redis_fault_e ngx_iot_redis_outcome_fault(
+    ngx_iot_redis_outcome_e outcome);
 static void ngx_iot_redis_completion_handler(ngx_event_t *ev);
 static void ngx_iot_redis_deadline_handler(ngx_event_t *ev);
 static ngx_iot_redis_command_t *ngx_iot_redis_expire(ngx_iot_redis_t *client);
@@ -68,6 +74,16 @@ ngx_iot_redis_create(ngx_iot_redis_conf_t *conf, ngx_log_t *log)
         goto failed;
     }
 
+    client->slot = ngx_iot_redis_slot_attach(conf, &client->tally);
+
+    if (client->slot) {
+        ngx_iot_redis_event_init(&client->report, ngx_iot_redis_report_handler,
+                                 client);
+        client->report.cancelable = 1;
+
+        ngx_iot_redis_report_handler(&client->report);
+    }
+
     return client;
 
 failed:
@@ -95,6 +111,14 @@ ngx_iot_redis_destroy(ngx_iot_redis_t *client)
     ngx_iot_redis_command_t  *cmd;
 
     client->topology->destroy(client->servers);
+
+    if (client->slot) {
+        ngx_iot_redis_slot_detach(client->slot);
+    }
+
+    if (client->report.timer_set) {
+        ngx_del_timer(&client->report);
+    }
 
     while (!ngx_queue_empty(&client->paused)) {
         q = ngx_queue_head(&client->paused);
@@ -133,6 +157,7 @@ ngx_iot_redis_submit(ngx_iot_redis_conf_t *conf,
         || client->size + ngx_iot_resp_size(req, 0) > NGX_IOT_REDIS_SIZE_MAX)
     {
         *busy = 1;
+        client->tally.faults[NGX_IOT_REDIS_FAULT_QUEUE_FULL]++;
         return NULL;
     }
 
@@ -241,6 +266,22 @@ ngx_iot_redis_command_free(ngx_iot_redis_command_t *cmd)
 }
 
 
+static void
+ngx_iot_redis_report_handler(ngx_event_t *ev)
+{
+    ngx_iot_redis_t  *client;
+
+    client = ev->data;
+
+    if (ngx_iot_redis_slot_write(client->slot, client) != NGX_OK) {
+        client->slot = NULL;
+        return;
+    }
+
+    ngx_add_timer(ev, NGX_IOT_REDIS_REPORT);
+}
+
+
 void
 ngx_iot_redis_route(ngx_iot_redis_command_t *cmd)
 {
@@ -334,6 +375,8 @@ ngx_iot_redis_complete(ngx_iot_redis_command_t *cmd,
 
     client = cmd->client;
 
+    client->tally.faults[ngx_iot_redis_outcome_fault(outcome)]++;
+
     cmd->state = NGX_IOT_REDIS_COMPLETED;
     cmd->outcome = outcome;
 
@@ -346,6 +389,23 @@ ngx_iot_redis_complete(ngx_iot_redis_command_t *cmd,
      */
 
     ngx_post_event(&client->completion, &ngx_posted_next_events);
+}
+
+
+static ngx_iot_redis_fault_e
+ngx_iot_redis_outcome_fault(ngx_iot_redis_outcome_e outcome)
+{
+    switch (outcome) {
+
+    case NGX_IOT_REDIS_TIMED_OUT:
+        return NGX_IOT_REDIS_FAULT_TIMED_OUT;
+
+    case NGX_IOT_REDIS_LOST:
+        return NGX_IOT_REDIS_FAULT_LOST;
+
+    default:
+        return NGX_IOT_REDIS_FAULT_UNAVAILABLE;
+    }
 }
 
 

@@ -77,6 +77,8 @@ char *ngx_iot_redis_conf_block(ngx_conf_t *cf, ngx_command_t *cmd,
 void ngx_iot_redis_conf_scripts(ngx_conf_t *cf,
     ngx_iot_resp_script_t *scripts, ngx_uint_t n);
 
+const ngx_str_t *ngx_iot_redis_conf_name(const ngx_iot_redis_conf_t *conf);
+
 /* key_prefix of the store; the schema puts it before each key */
 const ngx_str_t *ngx_iot_redis_conf_key_prefix(
     const ngx_iot_redis_conf_t *conf);

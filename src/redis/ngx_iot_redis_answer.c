@@ -17,6 +17,8 @@
 #define NGX_IOT_REDIS_LOG_INTERVAL  60
 
 
+static void ngx_iot_redis_answer_count(ngx_iot_redis_command_t *cmd,
+    ngx_iot_resp_refusal_e refusal, ngx_iot_resp_reply_t *reply);
 static ngx_uint_t ngx_iot_redis_answer_again(ngx_iot_redis_command_t *cmd,
     ngx_iot_resp_refusal_e refusal, ngx_iot_resp_reply_t *reply);
 static ngx_uint_t ngx_iot_redis_answer_source(ngx_iot_redis_command_t *cmd);
@@ -33,6 +35,8 @@ ngx_iot_redis_answer(ngx_iot_redis_command_t *cmd, ngx_iot_resp_reply_t *reply)
 
     refusal = ngx_iot_resp_refusal(reply, cmd->writes);
 
+    ngx_iot_redis_answer_count(cmd, refusal, reply);
+
     if (refusal != NGX_IOT_RESP_NOT_REFUSED
         && ngx_iot_redis_answer_again(cmd, refusal, reply))
     {
@@ -48,6 +52,21 @@ ngx_iot_redis_answer(ngx_iot_redis_command_t *cmd, ngx_iot_resp_reply_t *reply)
 
     ngx_iot_redis_answer_log(cmd, reply);
     ngx_iot_redis_answer_tell(cmd, NGX_IOT_REDIS_UNAVAILABLE, NULL);
+}
+
+
+/* those that show a way are no fault of anybody's */
+static void
+ngx_iot_redis_answer_count(ngx_iot_redis_command_t *cmd,
+    ngx_iot_resp_refusal_e refusal, ngx_iot_resp_reply_t *reply)
+{
+    if (reply->type == NGX_IOT_RESP_ERROR
+        && refusal != NGX_IOT_RESP_NO_SCRIPT
+        && refusal != NGX_IOT_RESP_MOVED
+        && refusal != NGX_IOT_RESP_ASK)
+    {
+        cmd->client->tally.faults[ngx_iot_redis_fault(&reply->str)]++;
+    }
 }
 
 

@@ -62,6 +62,8 @@ static void ngx_iot_redis_cluster_leave(ngx_iot_redis_cluster_t *cluster,
     ngx_iot_redis_command_t *cmd, const char *reason);
 static void ngx_iot_redis_cluster_unreachable(void *servers,
     ngx_iot_redis_node_t *node);
+static ngx_uint_t ngx_iot_redis_cluster_status(void *servers,
+    ngx_iot_redis_slot_t *report);
 
 
 const ngx_iot_redis_topology_t  ngx_iot_redis_cluster = {
@@ -69,7 +71,8 @@ const ngx_iot_redis_topology_t  ngx_iot_redis_cluster = {
     ngx_iot_redis_cluster_destroy,
     ngx_iot_redis_cluster_route,
     ngx_iot_redis_cluster_refused,
-    ngx_iot_redis_cluster_unreachable
+    ngx_iot_redis_cluster_unreachable,
+    ngx_iot_redis_cluster_status
 };
 
 
@@ -348,4 +351,17 @@ ngx_iot_redis_cluster_unreachable(void *servers, ngx_iot_redis_node_t *node)
     ngx_iot_redis_cluster_t  *cluster = servers;
 
     ngx_iot_redis_refresh_start(cluster->refresh);
+}
+
+
+static ngx_uint_t
+ngx_iot_redis_cluster_status(void *servers, ngx_iot_redis_slot_t *report)
+{
+    ngx_iot_redis_cluster_t  *cluster = servers;
+
+    if (!cluster->known) {
+        return !cluster->failed;
+    }
+
+    return ngx_iot_redis_members_status(cluster->members, report);
 }

@@ -11,6 +11,7 @@
 #include "ngx_iot_redis_conf.h"
 #include "ngx_iot_redis_password.h"
 #include "ngx_iot_redis_ssl.h"
+#include "ngx_iot_redis_slot.h"
 
 
 #define NGX_IOT_REDIS_PORT             6379
@@ -207,6 +208,8 @@ ngx_iot_redis_conf_init(ngx_cycle_t *cycle, void *conf)
             return NGX_CONF_ERROR;
         }
 
+        ngx_iot_redis_slot_zone_size(cycle, store[i]);
+
         store[i]->endpoint.scripts = rmcf->scripts;
         store[i]->endpoint.nscripts = rmcf->nscripts;
     }
@@ -225,6 +228,13 @@ ngx_iot_redis_conf_scripts(ngx_conf_t *cf, ngx_iot_resp_script_t *scripts,
                                                       ngx_iot_redis_module);
     rmcf->scripts = scripts;
     rmcf->nscripts = n;
+}
+
+
+const ngx_str_t *
+ngx_iot_redis_conf_name(const ngx_iot_redis_conf_t *conf)
+{
+    return &conf->name;
 }
 
 
@@ -322,6 +332,8 @@ ngx_iot_redis_conf_add(ngx_conf_t *cf, ngx_str_t *name)
      *     store->ssl_name = { 0, NULL };
      *     store->replicas = 0;
      *     store->key_prefix = { 0, NULL };
+     *     store->status = NULL;
+     *     store->workers = 0;
      *     store->client = NULL;
      *     store->defined = 0;
      *     store->used = 0;

@@ -33,6 +33,9 @@ struct ngx_iot_redis_lane_s {
     ngx_iot_redis_link_t        *link;
 
     ngx_iot_redis_lane_state_e   state;
+    uint64_t                     changed;   /* when it did, for the status */
+    ngx_uint_t                   connects;
+
     ngx_queue_t                  waiting;   /* commands */
 
     ngx_uint_t                   current;   /* of the node's addresses */
@@ -51,6 +54,8 @@ struct ngx_iot_redis_lane_s {
 };
 
 
+static void ngx_iot_redis_lane_turn(ngx_iot_redis_lane_t *lane,
+    ngx_iot_redis_lane_state_e state);
 static void ngx_iot_redis_lane_find(ngx_iot_redis_lane_t *lane);
 static void ngx_iot_redis_lane_connect(ngx_iot_redis_lane_t *lane);
 static void ngx_iot_redis_lane_retry_handler(ngx_event_t *ev);
@@ -150,6 +155,27 @@ ngx_iot_redis_lane_state(const ngx_iot_redis_lane_t *lane)
 }
 
 
+static void
+ngx_iot_redis_lane_turn(ngx_iot_redis_lane_t *lane,
+    ngx_iot_redis_lane_state_e state)
+{
+    if (lane->state != state) {
+        lane->state = state;
+        lane->changed = ngx_iot_redis_status_time();
+    }
+}
+
+
+void
+ngx_iot_redis_lane_status(const ngx_iot_redis_lane_t *lane,
+    ngx_iot_redis_lane_status_t *status)
+{
+    status->state = lane->state;
+    status->since = lane->changed;
+    status->connects = lane->connects;
+}
+
+
 ngx_iot_redis_node_t *
 ngx_iot_redis_lane_node(const ngx_iot_redis_lane_t *lane)
 {
@@ -167,7 +193,7 @@ ngx_iot_redis_lane_log(ngx_iot_redis_lane_t *lane)
 void
 ngx_iot_redis_lane_start(ngx_iot_redis_lane_t *lane)
 {
-    lane->state = NGX_IOT_REDIS_LANE_CONNECTING;
+    ngx_iot_redis_lane_turn(lane, NGX_IOT_REDIS_LANE_CONNECTING);
 
     ngx_iot_redis_lane_find(lane);
 }
@@ -298,7 +324,7 @@ ngx_iot_redis_lane_retry_handler(ngx_event_t *ev)
     lane = ev->data;
 
     if (ngx_exiting || !lane->keeps) {
-        lane->state = NGX_IOT_REDIS_LANE_IDLE;
+        ngx_iot_redis_lane_turn(lane, NGX_IOT_REDIS_LANE_IDLE);
         return;
     }
 
@@ -313,9 +339,13 @@ ngx_iot_redis_lane_link_up(void *data)
 
     ngx_iot_redis_node_log_up(lane->node, ngx_iot_redis_lane_log(lane));
 
-    lane->state = NGX_IOT_REDIS_LANE_UP;
+    ngx_iot_redis_lane_turn(lane, NGX_IOT_REDIS_LANE_UP);
     lane->since = ngx_current_msec;
     lane->used = ngx_current_msec;
+
+    if (lane->connects++ != 0) {
+        lane->client->tally.reconnects++;
+    }
 
     ngx_add_timer(&lane->idle, NGX_IOT_REDIS_IDLE);
 }
@@ -422,13 +452,17 @@ ngx_iot_redis_lane_link_down(void *data, ngx_iot_redis_break_t *brk)
     }
 
     if (brk->exiting) {
-        lane->state = NGX_IOT_REDIS_LANE_IDLE;
+        ngx_iot_redis_lane_turn(lane, NGX_IOT_REDIS_LANE_IDLE);
         ngx_iot_redis_lane_fail_waiting(lane);
         return;
     }
 
     ngx_iot_redis_node_log_break(lane->node, ngx_iot_redis_lane_log(lane),
                                  lane->current, brk, lost);
+
+    if (!brk->was_up) {
+        lane->client->tally.faults[NGX_IOT_REDIS_FAULT_CONNECT]++;
+    }
 
     if (!brk->was_up || ngx_current_msec - lane->since < NGX_IOT_REDIS_HEALTHY)
     {
@@ -497,7 +531,7 @@ ngx_iot_redis_lane_lost(ngx_iot_redis_lane_t *lane)
     lane->backoff = 0;
 
     if (ngx_queue_empty(&lane->waiting) && (ngx_exiting || !lane->keeps)) {
-        lane->state = NGX_IOT_REDIS_LANE_IDLE;
+        ngx_iot_redis_lane_turn(lane, NGX_IOT_REDIS_LANE_IDLE);
         return;
     }
 
@@ -530,7 +564,7 @@ ngx_iot_redis_lane_failed(ngx_iot_redis_lane_t *lane,
 static void
 ngx_iot_redis_lane_give_up(ngx_iot_redis_lane_t *lane, ngx_uint_t denied)
 {
-    lane->state = NGX_IOT_REDIS_LANE_DOWN;
+    ngx_iot_redis_lane_turn(lane, NGX_IOT_REDIS_LANE_DOWN);
 
     ngx_iot_redis_lane_fail_waiting(lane);
 
@@ -565,7 +599,7 @@ ngx_iot_redis_lane_closed(ngx_iot_redis_lane_t *lane)
     ngx_queue_t               waiting;
     ngx_iot_redis_command_t  *cmd;
 
-    lane->state = NGX_IOT_REDIS_LANE_IDLE;
+    ngx_iot_redis_lane_turn(lane, NGX_IOT_REDIS_LANE_IDLE);
     lane->closing = 0;
     lane->finding = 0;
 

@@ -14,6 +14,7 @@
 #include <ngx_event.h>
 
 #include "ngx_iot_redis_command.h"
+#include "ngx_iot_redis_status.h"
 
 
 /*
@@ -22,20 +23,6 @@
  * the one after a link broke that had been good, commands wait.  After a
  * failed attempt they fail at once, and attempts go on with growing pauses.
  */
-
-typedef enum {
-    /* no link, and none was tried */
-    NGX_IOT_REDIS_LANE_IDLE = 0,
-
-    /* the first attempt: commands wait for it */
-    NGX_IOT_REDIS_LANE_CONNECTING,
-
-    NGX_IOT_REDIS_LANE_UP,
-
-    /* an attempt has failed; the next is awaited, or in progress */
-    NGX_IOT_REDIS_LANE_DOWN
-} ngx_iot_redis_lane_state_e;
-
 
 /*
  * NULL: no memory.  With keeps it makes a link again whenever it has none,
@@ -76,6 +63,8 @@ void ngx_iot_redis_lane_close(ngx_iot_redis_lane_t *lane);
 
 ngx_iot_redis_lane_state_e ngx_iot_redis_lane_state(
     const ngx_iot_redis_lane_t *lane);
+void ngx_iot_redis_lane_status(const ngx_iot_redis_lane_t *lane,
+    ngx_iot_redis_lane_status_t *status);
 ngx_iot_redis_node_t *ngx_iot_redis_lane_node(
     const ngx_iot_redis_lane_t *lane);
 ngx_log_t *ngx_iot_redis_lane_log(ngx_iot_redis_lane_t *lane);

@@ -469,3 +469,35 @@ ngx_iot_redis_members_any_down(const ngx_iot_redis_members_t *members)
 
     return 0;
 }
+
+
+ngx_uint_t
+ngx_iot_redis_members_status(const ngx_iot_redis_members_t *members,
+    ngx_iot_redis_slot_t *report)
+{
+    ngx_uint_t             i, slot;
+    ngx_iot_redis_node_t  *node;
+
+    for (i = 0; i < members->n; i++) {
+        node = members->all[i]->node;
+
+        if (node) {
+            ngx_iot_redis_node_status(node, report);
+        }
+    }
+
+    for (slot = 0; slot < NGX_IOT_SLOTS; slot++) {
+
+        if (members->owners[slot] == NGX_IOT_SLOTS_NONE) {
+            return 0;
+        }
+
+        node = members->all[members->owners[slot]]->node;
+
+        if (node == NULL || ngx_iot_redis_node_is_down(node)) {
+            return 0;
+        }
+    }
+
+    return 1;
+}

@@ -223,6 +223,29 @@ ngx_iot_redis_node_close(ngx_iot_redis_node_t *node)
 }
 
 
+void
+ngx_iot_redis_node_status(const ngx_iot_redis_node_t *node,
+    ngx_iot_redis_slot_t *slot)
+{
+    ngx_uint_t                    i;
+    ngx_iot_redis_lane_use_e      use;
+    ngx_iot_redis_lane_status_t  *status;
+
+    for (i = 0; i < node->nlanes; i++) {
+
+        use = i < node->nwrites ? NGX_IOT_REDIS_LANE_COMMANDS
+              : node->lanes[i] == node->reads ? NGX_IOT_REDIS_LANE_READS
+                                              : NGX_IOT_REDIS_LANE_LARGE;
+
+        status = ngx_iot_redis_slot_lane(slot, &node->names.server->text,
+                                           use);
+        if (status) {
+            ngx_iot_redis_lane_status(node->lanes[i], status);
+        }
+    }
+}
+
+
 ngx_uint_t
 ngx_iot_redis_node_is_up(const ngx_iot_redis_node_t *node)
 {

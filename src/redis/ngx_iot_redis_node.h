@@ -16,6 +16,7 @@
 #include "ngx_iot_redis_lane.h"
 #include "ngx_iot_redis_link.h"
 #include "ngx_iot_redis_names.h"
+#include "ngx_iot_redis_slot.h"
 
 
 /*
@@ -48,6 +49,10 @@ void ngx_iot_redis_node_ask(ngx_iot_redis_node_t *node,
 /* all lanes; see there */
 void ngx_iot_redis_node_leave(ngx_iot_redis_node_t *node, const char *reason);
 void ngx_iot_redis_node_close(ngx_iot_redis_node_t *node);
+
+/* tells of its lanes */
+void ngx_iot_redis_node_status(const ngx_iot_redis_node_t *node,
+    ngx_iot_redis_slot_t *slot);
 
 /* has a link */
 ngx_uint_t ngx_iot_redis_node_is_up(const ngx_iot_redis_node_t *node);

@@ -24,6 +24,8 @@ static ngx_int_t ngx_iot_redis_single_read_only(ngx_iot_redis_node_t *node,
     ngx_iot_redis_command_t *cmd);
 static void ngx_iot_redis_single_unreachable(void *servers,
     ngx_iot_redis_node_t *node);
+static ngx_uint_t ngx_iot_redis_single_status(void *servers,
+    ngx_iot_redis_slot_t *slot);
 
 
 const ngx_iot_redis_topology_t  ngx_iot_redis_single = {
@@ -31,7 +33,8 @@ const ngx_iot_redis_topology_t  ngx_iot_redis_single = {
     ngx_iot_redis_single_destroy,
     ngx_iot_redis_single_route,
     ngx_iot_redis_single_refused,
-    ngx_iot_redis_single_unreachable
+    ngx_iot_redis_single_unreachable,
+    ngx_iot_redis_single_status
 };
 
 
@@ -115,4 +118,13 @@ static void
 ngx_iot_redis_single_unreachable(void *servers, ngx_iot_redis_node_t *node)
 {
     /* void */
+}
+
+
+static ngx_uint_t
+ngx_iot_redis_single_status(void *servers, ngx_iot_redis_slot_t *slot)
+{
+    ngx_iot_redis_node_status(servers, slot);
+
+    return !ngx_iot_redis_node_is_down(servers);
 }

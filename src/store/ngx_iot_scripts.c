@@ -29,6 +29,7 @@ ngx_iot_resp_script_t  ngx_iot_scripts[NGX_IOT_SCRIPT_MAX] = {
     ngx_iot_script(import_certificates),
     ngx_iot_script(list_certificates),
     ngx_iot_script(list_operations),
+    ngx_iot_script(probe),
     ngx_iot_script(read_hashes),
     ngx_iot_script(release_name),
     ngx_iot_script(resolve_name),

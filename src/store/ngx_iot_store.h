@@ -289,4 +289,14 @@ ngx_iot_store_result_e ngx_iot_store_responses(const ngx_iot_store_t *store,
     ngx_uint_t n);
 
 
+/*
+ * Has the server of that shard run a script that reads nothing of use.
+ * OK: it did.
+ */
+ngx_int_t ngx_iot_store_probe(const ngx_iot_store_t *store, ngx_uint_t shard,
+    ngx_iot_resp_request_t *req);
+ngx_iot_store_result_e ngx_iot_store_probed(const ngx_iot_store_t *store,
+    const ngx_iot_resp_reply_t *reply);
+
+
 #endif /* _NGX_IOT_STORE_H_INCLUDED_ */

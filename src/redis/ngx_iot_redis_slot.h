@@ -1,0 +1,59 @@
+
+/*
+ * Copyright (C) ngx_http_iot_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+
+#ifndef _NGX_IOT_REDIS_SLOT_H_INCLUDED_
+#define _NGX_IOT_REDIS_SLOT_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_event.h>
+
+#include "ngx_iot_redis_conf.h"
+#include "ngx_iot_redis_status.h"
+
+
+/* the writing half of the status, for the client */
+
+
+/* a worker's part of the shared memory */
+typedef struct ngx_iot_redis_slot_s  ngx_iot_redis_slot_t;
+
+
+/* with the number of workers known: before the zone is made */
+void ngx_iot_redis_slot_zone_size(ngx_cycle_t *cycle,
+    ngx_iot_redis_conf_t *conf);
+
+/*
+ * The slot of this worker, and in *tally the counts of the one before; NULL:
+ * the status is not used, or there are more workers than slots.
+ */
+ngx_iot_redis_slot_t *ngx_iot_redis_slot_attach(ngx_iot_redis_conf_t *conf,
+    ngx_iot_redis_tally_t *tally);
+void ngx_iot_redis_slot_detach(ngx_iot_redis_slot_t *slot);
+
+/*
+ * Writes what the client has to tell; its topology calls
+ * ngx_iot_redis_slot_lane() for each lane.  NGX_DECLINED: the slot is
+ * another worker's by now.
+ */
+ngx_int_t ngx_iot_redis_slot_write(ngx_iot_redis_slot_t *slot,
+    ngx_iot_redis_t *client);
+
+/* room for one more lane, its name and use set; NULL: there is none */
+ngx_iot_redis_lane_status_t *ngx_iot_redis_slot_lane(
+    ngx_iot_redis_slot_t *slot, const ngx_str_t *server,
+    ngx_iot_redis_lane_use_e use);
+
+/* the class of an error reply */
+ngx_iot_redis_fault_e ngx_iot_redis_fault(const ngx_str_t *text);
+
+/* now, in ms since the epoch */
+uint64_t ngx_iot_redis_status_time(void);
+
+
+#endif /* _NGX_IOT_REDIS_SLOT_H_INCLUDED_ */

@@ -1,0 +1,411 @@
+
+/*
+ * Copyright (C) ngx_http_iot_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_event.h>
+
+#include "ngx_iot_redis_client.h"
+
+
+/* servers whose lanes have room: of a cluster, and else in a change of them */
+#define NGX_IOT_REDIS_STATUS_NODES    32
+#define NGX_IOT_REDIS_STATUS_SERVERS  4
+
+/* lanes of a server beside those for commands */
+#define NGX_IOT_REDIS_STATUS_LANES    2
+
+/* a worker that writes nothing for so long, in ms, is not alive */
+#define NGX_IOT_REDIS_STATUS_SILENCE  5000
+
+/* a slot that goes on changing while it is read is read as it is */
+#define NGX_IOT_REDIS_STATUS_TRIES    16
+
+
+struct ngx_iot_redis_slot_s {
+    ngx_atomic_t                  version;      /* odd while it is written */
+    ngx_uint_t                    room;         /* lanes */
+    ngx_iot_redis_worker_t        worker;
+    ngx_iot_redis_lane_status_t   lanes[1];
+};
+
+
+/* the zone's contents; the slots follow */
+
+typedef struct {
+    ngx_uint_t                    nslots;
+    size_t                        size;         /* of a slot */
+} ngx_iot_redis_table_t;
+
+
+static size_t ngx_iot_redis_slot_size(const ngx_iot_redis_conf_t *conf);
+static ngx_uint_t ngx_iot_redis_slot_room(const ngx_iot_redis_conf_t *conf);
+static ngx_int_t ngx_iot_redis_status_init_zone(ngx_shm_zone_t *zone,
+    void *data);
+static ngx_iot_redis_slot_t *ngx_iot_redis_status_slot(
+    const ngx_iot_redis_table_t *table, ngx_uint_t n);
+static void ngx_iot_redis_slot_begin(ngx_iot_redis_slot_t *slot);
+static void ngx_iot_redis_slot_end(ngx_iot_redis_slot_t *slot);
+static void ngx_iot_redis_status_copy(const ngx_iot_redis_slot_t *slot,
+    ngx_iot_redis_worker_status_t *status);
+static ngx_uint_t ngx_iot_redis_status_alive(
+    const ngx_iot_redis_worker_t *worker);
+
+
+#define ngx_iot_redis_fault_string(name, text)  ngx_string(text),
+
+static const ngx_str_t  ngx_iot_redis_faults[] = {
+    NGX_IOT_REDIS_FAULTS(ngx_iot_redis_fault_string)
+};
+
+
+ngx_int_t
+ngx_iot_redis_status_use(ngx_conf_t *cf, ngx_iot_redis_conf_t *conf)
+{
+    ngx_str_t  name;
+
+    if (conf->status) {
+        return NGX_OK;
+    }
+
+    name.len = sizeof("iot_store:") - 1 + conf->name.len;
+
+    name.data = ngx_pnalloc(cf->pool, name.len);
+    if (name.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_sprintf(name.data, "iot_store:%V", &conf->name);
+
+    conf->status = ngx_shared_memory_add(cf, &name, 0, &ngx_iot_redis_module);
+    if (conf->status == NULL) {
+        return NGX_ERROR;
+    }
+
+    conf->status->init = ngx_iot_redis_status_init_zone;
+    conf->status->data = conf;
+
+    return NGX_OK;
+}
+
+
+void
+ngx_iot_redis_slot_zone_size(ngx_cycle_t *cycle, ngx_iot_redis_conf_t *conf)
+{
+    size_t            size;
+    ngx_core_conf_t  *ccf;
+
+    if (conf->status == NULL) {
+        return;
+    }
+
+    ccf = (ngx_core_conf_t *) ngx_get_conf(cycle->conf_ctx, ngx_core_module);
+
+    conf->workers = ccf->worker_processes;
+
+    size = sizeof(ngx_iot_redis_table_t)
+           + conf->workers * ngx_iot_redis_slot_size(conf);
+
+    /* the allocator keeps some pages for itself, and some bytes for each */
+
+    conf->status->shm.size = ngx_align(size + size / 64, ngx_pagesize)
+                             + 8 * ngx_pagesize;
+}
+
+
+static size_t
+ngx_iot_redis_slot_size(const ngx_iot_redis_conf_t *conf)
+{
+    return sizeof(ngx_iot_redis_slot_t)
+           + ngx_iot_redis_slot_room(conf)
+             * sizeof(ngx_iot_redis_lane_status_t);
+}
+
+
+static ngx_uint_t
+ngx_iot_redis_slot_room(const ngx_iot_redis_conf_t *conf)
+{
+    ngx_uint_t  servers;
+
+    servers = ngx_iot_redis_conf_cluster(conf) ? NGX_IOT_REDIS_STATUS_NODES
+                                               : NGX_IOT_REDIS_STATUS_SERVERS;
+
+    return servers * (conf->connections + NGX_IOT_REDIS_STATUS_LANES);
+}
+
+
+/* after a reload the table is the one that was, in its own dimensions */
+static ngx_int_t
+ngx_iot_redis_status_init_zone(ngx_shm_zone_t *zone, void *data)
+{
+    ngx_uint_t              i;
+    ngx_slab_pool_t        *pool;
+    ngx_iot_redis_conf_t   *conf;
+    ngx_iot_redis_table_t  *table;
+
+    if (data) {
+        zone->data = data;
+        return NGX_OK;
+    }
+
+    conf = zone->data;
+    pool = (ngx_slab_pool_t *) zone->shm.addr;
+
+    table = ngx_slab_calloc(pool, sizeof(ngx_iot_redis_table_t)
+                                  + conf->workers
+                                    * ngx_iot_redis_slot_size(conf));
+    if (table == NULL) {
+        return NGX_ERROR;
+    }
+
+    table->nslots = conf->workers;
+    table->size = ngx_iot_redis_slot_size(conf);
+
+    for (i = 0; i < table->nslots; i++) {
+        ngx_iot_redis_status_slot(table, i)->room =
+                                             ngx_iot_redis_slot_room(conf);
+    }
+
+    zone->data = table;
+
+    return NGX_OK;
+}
+
+
+static ngx_iot_redis_slot_t *
+ngx_iot_redis_status_slot(const ngx_iot_redis_table_t *table, ngx_uint_t n)
+{
+    return (ngx_iot_redis_slot_t *) ((u_char *) (table + 1) + n * table->size);
+}
+
+
+ngx_iot_redis_slot_t *
+ngx_iot_redis_slot_attach(ngx_iot_redis_conf_t *conf,
+    ngx_iot_redis_tally_t *tally)
+{
+    ngx_iot_redis_slot_t   *slot;
+    ngx_iot_redis_table_t  *table;
+
+    if (conf->status == NULL) {
+        return NULL;
+    }
+
+    table = conf->status->data;
+
+    if (ngx_worker >= table->nslots) {
+        return NULL;
+    }
+
+    slot = ngx_iot_redis_status_slot(table, ngx_worker);
+
+    slot->worker.pid = ngx_pid;
+    *tally = slot->worker.tally;
+
+    return slot;
+}
+
+
+void
+ngx_iot_redis_slot_detach(ngx_iot_redis_slot_t *slot)
+{
+    if (slot->worker.pid == ngx_pid) {
+        slot->worker.pid = 0;
+    }
+}
+
+
+ngx_int_t
+ngx_iot_redis_slot_write(ngx_iot_redis_slot_t *slot, ngx_iot_redis_t *client)
+{
+    ngx_iot_redis_worker_t  *worker;
+
+    worker = &slot->worker;
+
+    if (worker->pid != ngx_pid) {
+        return NGX_DECLINED;
+    }
+
+    ngx_iot_redis_slot_begin(slot);
+
+    worker->seen = ngx_iot_redis_status_time();
+    worker->queue = client->n;
+    worker->tally = client->tally;
+    worker->nlanes = 0;
+    worker->nhidden = 0;
+
+    worker->ready = client->topology->status(client->servers, slot);
+
+    ngx_iot_redis_slot_end(slot);
+
+    return NGX_OK;
+}
+
+
+/* the worker before this one may be at it, too, or have died while it was */
+static void
+ngx_iot_redis_slot_begin(ngx_iot_redis_slot_t *slot)
+{
+    slot->version |= 1;
+
+    ngx_memory_barrier();
+}
+
+
+static void
+ngx_iot_redis_slot_end(ngx_iot_redis_slot_t *slot)
+{
+    ngx_memory_barrier();
+
+    slot->version = (slot->version | 1) + 1;
+}
+
+
+ngx_iot_redis_lane_status_t *
+ngx_iot_redis_slot_lane(ngx_iot_redis_slot_t *slot, const ngx_str_t *server,
+    ngx_iot_redis_lane_use_e use)
+{
+    ngx_iot_redis_lane_status_t  *lane;
+
+    if (slot->worker.nlanes == slot->room) {
+        slot->worker.nhidden++;
+        return NULL;
+    }
+
+    lane = &slot->lanes[slot->worker.nlanes++];
+
+    lane->len = ngx_min(server->len, NGX_IOT_REDIS_LANE_NAME_LEN);
+    ngx_memcpy(lane->name, server->data, lane->len);
+
+    lane->use = use;
+
+    return lane;
+}
+
+
+ngx_uint_t
+ngx_iot_redis_status_workers(ngx_iot_redis_conf_t *conf)
+{
+    ngx_iot_redis_table_t  *table;
+
+    table = conf->status->data;
+
+    return table->nslots;
+}
+
+
+ngx_int_t
+ngx_iot_redis_status_read(ngx_iot_redis_conf_t *conf, ngx_uint_t n,
+    ngx_pool_t *pool, ngx_iot_redis_worker_status_t *status)
+{
+    ngx_uint_t             i;
+    ngx_atomic_uint_t      version;
+    ngx_iot_redis_slot_t  *slot;
+
+    slot = ngx_iot_redis_status_slot(conf->status->data, n);
+
+    if (conf->client && conf->client->slot == slot) {
+        (void) ngx_iot_redis_slot_write(slot, conf->client);
+    }
+
+    status->lanes = ngx_palloc(pool, slot->room
+                                     * sizeof(ngx_iot_redis_lane_status_t));
+    if (status->lanes == NULL) {
+        return NGX_ERROR;
+    }
+
+    for (i = 0; i < NGX_IOT_REDIS_STATUS_TRIES; i++) {
+        version = slot->version;
+
+        ngx_memory_barrier();
+
+        ngx_iot_redis_status_copy(slot, status);
+
+        ngx_memory_barrier();
+
+        if (version == slot->version && !(version & 1)) {
+            break;
+        }
+    }
+
+    status->alive = ngx_iot_redis_status_alive(&status->worker);
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_iot_redis_status_copy(const ngx_iot_redis_slot_t *slot,
+    ngx_iot_redis_worker_status_t *status)
+{
+    status->worker = slot->worker;
+
+    if (status->worker.nlanes > slot->room) {
+        status->worker.nlanes = slot->room;
+    }
+
+    ngx_memcpy(status->lanes, slot->lanes,
+               status->worker.nlanes * sizeof(ngx_iot_redis_lane_status_t));
+}
+
+
+/* a crash leaves its pid behind; a loop that does not turn is no better */
+static ngx_uint_t
+ngx_iot_redis_status_alive(const ngx_iot_redis_worker_t *worker)
+{
+    if (worker->pid == 0) {
+        return 0;
+    }
+
+    if (kill(worker->pid, 0) == -1 && ngx_errno == ESRCH) {
+        return 0;
+    }
+
+    return worker->seen + NGX_IOT_REDIS_STATUS_SILENCE
+           > ngx_iot_redis_status_time();
+}
+
+
+ngx_iot_redis_fault_e
+ngx_iot_redis_fault(const ngx_str_t *text)
+{
+    size_t            len;
+    u_char           *p;
+    ngx_uint_t        i;
+    const ngx_str_t  *name;
+
+    p = ngx_strlchr(text->data, text->data + text->len, ' ');
+    len = p ? (size_t) (p - text->data) : text->len;
+
+    for (i = NGX_IOT_REDIS_FAULT_READONLY; i < NGX_IOT_REDIS_FAULT_MAX; i++)
+    {
+        name = &ngx_iot_redis_faults[i];
+
+        if (name->len == len && ngx_memcmp(name->data, text->data, len) == 0) {
+            return i;
+        }
+    }
+
+    return NGX_IOT_REDIS_FAULT_OTHER;
+}
+
+
+const ngx_str_t *
+ngx_iot_redis_fault_name(ngx_iot_redis_fault_e fault)
+{
+    return &ngx_iot_redis_faults[fault];
+}
+
+
+uint64_t
+ngx_iot_redis_status_time(void)
+{
+    ngx_time_t  *tp;
+
+    tp = ngx_timeofday();
+
+    return (uint64_t) tp->sec * 1000 + tp->msec;
+}
