@@ -528,13 +528,3 @@ connections 0;
 --- error_log eval
 qr/\[emerg\].*invalid value "0" in "connections" directive, expected a number/
 --- suppress_stderr
-
-
-
-=== TEST 50: a topology that is not there yet
---- store
-topology cluster;
---- must_die
---- error_log eval
-qr/\[emerg\].*invalid value "cluster" in "topology" directive, which is not s/
---- suppress_stderr
