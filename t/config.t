@@ -15,7 +15,7 @@ use Test::Nginx::Socket;
 use Iot;
 use JSON::PP;
 
-plan tests => 239;
+plan tests => 245;
 
 no_root_location();
 
@@ -652,6 +652,32 @@ iot_certificate_min_rsa_bits 3072;
 
 
 
+=== iot_certificate_limit that is no number
+--- settings: iot_certificate_limit many;
+--- must_die
+--- error_log
+"iot_certificate_limit" directive invalid number
+
+
+
+=== iot_certificate_limit twice
+--- settings
+iot_certificate_limit 1;
+iot_certificate_limit 2;
+--- must_die
+--- error_log
+"iot_certificate_limit" directive is duplicate
+
+
+
+=== iot_certificate_limit outside http
+--- main_config: iot_certificate_limit 1;
+--- must_die
+--- error_log
+"iot_certificate_limit" directive is not allowed here
+
+
+
 === iot_certificate_max_size above its bound
 --- settings: iot_certificate_max_size 129k;
 --- must_die
@@ -794,6 +820,7 @@ added to fleet
     iot_idempotency_retention     1s;
     iot_certificate_min_rsa_bits  16384;
     iot_certificate_max_size      128k;
+    iot_certificate_limit         1;
     iot_certificate_accept        expired not_yet_valid weak_key;
 --- response_body
 added to fleet

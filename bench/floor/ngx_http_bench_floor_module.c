@@ -34,8 +34,8 @@
 #include "ngx_iot_scripts.h"
 
 
-#define NGX_HTTP_BENCH_ARGC      21
-#define NGX_HTTP_BENCH_NKEYS     8
+#define NGX_HTTP_BENCH_ARGC      24
+#define NGX_HTTP_BENCH_NKEYS     9
 
 #define NGX_HTTP_BENCH_ID        20
 #define NGX_HTTP_BENCH_SHA1      20
@@ -318,7 +318,9 @@ ngx_http_bench_argv(ngx_http_request_t *r, ngx_http_bench_ctx_t *ctx,
                NGX_HTTP_BENCH_ID);
     key[3] = key[1];
 
-    ngx_memcpy(key[7].data + key[7].len - NGX_HTTP_BENCH_HEX, hex,
+    ngx_memcpy(key[7].data + key[7].len - NGX_HTTP_BENCH_ID, id,
+               NGX_HTTP_BENCH_ID);
+    ngx_memcpy(key[8].data + key[8].len - NGX_HTTP_BENCH_HEX, hex,
                NGX_HTTP_BENCH_HEX);
     ngx_memcpy(arg[10].data, sha256, NGX_HTTP_BENCH_SHA1);
 
@@ -855,6 +857,7 @@ ngx_http_bench_block(ngx_conf_t *cf, ngx_http_bench_loc_conf_t *blcf,
         "{00}:c:%R:" NGX_HTTP_BENCH_64,
         "{00}:z:%R",
         "{00}:h:%R",
+        "{00}:a:" NGX_HTTP_BENCH_20,
         "{00}:x:" NGX_HTTP_BENCH_64,
 
         "%R",
@@ -869,7 +872,9 @@ ngx_http_bench_block(ngx_conf_t *cf, ngx_http_bench_loc_conf_t *blcf,
         NGX_HTTP_BENCH_32,
         NGX_HTTP_BENCH_20,
         "000000" NGX_HTTP_BENCH_32,
-        ""                                 /* the record */
+        "",                                /* the record */
+        "0",
+        "3600000"
     };
 
     size = 0;

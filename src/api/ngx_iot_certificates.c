@@ -6,6 +6,7 @@
 
 
 #include "ngx_iot_registry_service.h"
+#include "ngx_iot_claim.h"
 #include "ngx_iot_idempotency.h"
 #include "ngx_iot_json.h"
 
@@ -16,6 +17,17 @@
 static ngx_int_t ngx_iot_add_certificate_prepare(ngx_iot_call_t *call);
 static ngx_int_t ngx_iot_add_certificate_finish(ngx_iot_call_t *call,
     const ngx_iot_resp_reply_t *reply);
+static ngx_int_t ngx_iot_add_certificate_claimed(ngx_iot_call_t *call);
+static ngx_int_t ngx_iot_add_certificate_request(ngx_iot_call_t *call,
+    ngx_uint_t claimed);
+static ngx_int_t ngx_iot_add_certificate_refused(ngx_iot_call_t *call,
+    ngx_iot_store_result_e result);
+static ngx_int_t ngx_iot_add_certificate_held(ngx_iot_call_t *call,
+    const ngx_iot_resp_reply_t *reply);
+static ngx_int_t ngx_iot_add_certificate_busy(ngx_iot_call_t *call,
+    const ngx_iot_resp_reply_t *reply);
+static ngx_int_t ngx_iot_add_certificate_answer(ngx_iot_call_t *call,
+    ngx_iot_store_result_e result, const ngx_iot_store_holder_t *holder);
 static ngx_int_t ngx_iot_add_certificate_read(ngx_iot_call_t *call,
     ngx_str_t *certificate_data);
 static ngx_int_t ngx_iot_certificate_exists(ngx_iot_call_t *call,
@@ -30,6 +42,8 @@ static void ngx_iot_get_certificate_write(ngx_iot_json_out_t *out,
 static ngx_int_t ngx_iot_delete_certificate_request(ngx_iot_call_t *call);
 static ngx_int_t ngx_iot_delete_certificate_finish(ngx_iot_call_t *call,
     const ngx_iot_resp_reply_t *reply);
+static void ngx_iot_delete_certificate_release(ngx_iot_call_t *call,
+    const ngx_str_t *added_by);
 
 static ngx_int_t ngx_iot_get_certificate_prepare(ngx_iot_call_t *call);
 static ngx_int_t ngx_iot_delete_certificate_prepare(ngx_iot_call_t *call);
@@ -118,13 +132,47 @@ ngx_iot_add_certificate_prepare(ngx_iot_call_t *call)
                                   1)
         != NGX_OK
         || ngx_iot_certificate_operation(call, NGX_IOT_ADD_CERTIFICATE)
-           != NGX_OK
-        || ngx_iot_store_add_certificate(&call->store, &call->operation,
-                                         &call->request)
            != NGX_OK)
     {
         return NGX_ERROR;
     }
+
+    call->claim = ngx_palloc(call->pool, sizeof(ngx_iot_claim_t));
+    if (call->claim == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_iot_claim_init(call->claim, certificate, &call->operation);
+
+    call->claim->claimed = ngx_iot_add_certificate_claimed;
+    call->claim->refused = ngx_iot_add_certificate_refused;
+
+    /* where a script reaches both, it claims the certificate as well */
+
+    return call->store.cluster ? ngx_iot_claim(call)
+                               : ngx_iot_add_certificate_request(call, 0);
+}
+
+
+static ngx_int_t
+ngx_iot_add_certificate_claimed(ngx_iot_call_t *call)
+{
+    return ngx_iot_add_certificate_request(call, 1);
+}
+
+
+static ngx_int_t
+ngx_iot_add_certificate_request(ngx_iot_call_t *call, ngx_uint_t claimed)
+{
+    if (ngx_iot_store_add_certificate(&call->store, &call->operation, claimed,
+                                      &call->request)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    call->certain = 0;
+    call->step = NULL;
 
     return NGX_AGAIN;
 }
@@ -158,25 +206,108 @@ static ngx_int_t
 ngx_iot_add_certificate_finish(ngx_iot_call_t *call,
     const ngx_iot_resp_reply_t *reply)
 {
-    ngx_str_t               operation_id;
+    ngx_iot_store_holder_t  holder;
     ngx_iot_store_result_e  result;
 
-    ngx_str_null(&operation_id);
-
-    result = ngx_iot_store_certificate_added(&call->store, reply,
-                                             &operation_id);
+    result = ngx_iot_store_certificate_added(&call->store, reply, &holder);
 
     switch (result) {
 
     case NGX_IOT_STORE_OK:
+        call->claim->asked = 0;
         return NGX_OK;
 
+    case NGX_IOT_STORE_HELD:
+        call->claim->holder = holder;
+        return ngx_iot_claim_held(call);
+
+    default:
+        ngx_iot_claim_abandon(call);
+        return ngx_iot_add_certificate_answer(call, result, &holder);
+    }
+}
+
+
+/*
+ * The certificate cannot be claimed.  There may be a better reason: the first
+ * request under the Idempotency-Key, or the registry itself.
+ */
+static ngx_int_t
+ngx_iot_add_certificate_refused(ngx_iot_call_t *call,
+    ngx_iot_store_result_e result)
+{
+    switch (result) {
+
+    case NGX_IOT_STORE_EXISTS:
+        call->step = ngx_iot_add_certificate_held;
+        break;
+
+    case NGX_IOT_STORE_PENDING:
+        call->step = ngx_iot_add_certificate_busy;
+        break;
+
+    default:
+        ngx_iot_claim_abandon(call);
+        return ngx_iot_certificate_refused(call, result);
+    }
+
+    if (ngx_iot_store_check_certificate(&call->store, &call->operation,
+                                        &call->request)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return NGX_AGAIN;
+}
+
+
+static ngx_int_t
+ngx_iot_add_certificate_held(ngx_iot_call_t *call,
+    const ngx_iot_resp_reply_t *reply)
+{
+    ngx_iot_store_holder_t  holder;
+    ngx_iot_store_result_e  result;
+
+    result = ngx_iot_store_certificate_added(&call->store, reply, &holder);
+
+    if (result == NGX_IOT_STORE_OK) {
+        result = NGX_IOT_STORE_HELD;
+    }
+
+    return ngx_iot_add_certificate_answer(call, result, &holder);
+}
+
+
+static ngx_int_t
+ngx_iot_add_certificate_busy(ngx_iot_call_t *call,
+    const ngx_iot_resp_reply_t *reply)
+{
+    ngx_iot_store_holder_t  holder;
+    ngx_iot_store_result_e  result;
+
+    result = ngx_iot_store_certificate_added(&call->store, reply, &holder);
+
+    if (result == NGX_IOT_STORE_OK) {
+        result = NGX_IOT_STORE_PENDING;
+    }
+
+    return ngx_iot_add_certificate_answer(call, result, &holder);
+}
+
+
+static ngx_int_t
+ngx_iot_add_certificate_answer(ngx_iot_call_t *call,
+    ngx_iot_store_result_e result, const ngx_iot_store_holder_t *holder)
+{
+    switch (result) {
+
     case NGX_IOT_STORE_SAME:
-        return ngx_iot_operation_read(call, &operation_id);
+        return ngx_iot_operation_read(call, &holder->operation_id);
 
     case NGX_IOT_STORE_EXISTS:
     case NGX_IOT_STORE_HELD:
-        return ngx_iot_certificate_exists(call, &operation_id);
+        return ngx_iot_certificate_exists(call, &holder->operation_id);
 
     default:
         return ngx_iot_certificate_refused(call, result);
@@ -307,15 +438,36 @@ ngx_iot_delete_certificate_finish(ngx_iot_call_t *call,
     result = ngx_iot_store_certificate_deleted(&call->store, reply,
                                                &operation_id);
 
-    if (result == NGX_IOT_STORE_SAME) {
-        return ngx_iot_operation_read(call, &operation_id);
-    }
+    switch (result) {
 
-    if (result != NGX_IOT_STORE_OK) {
+    case NGX_IOT_STORE_OK:
+        ngx_iot_delete_certificate_release(call, &operation_id);
+        return NGX_OK;
+
+    case NGX_IOT_STORE_SAME:
+        return ngx_iot_operation_read(call, &operation_id);
+
+    default:
         return ngx_iot_certificate_refused(call, result);
     }
+}
 
-    return NGX_OK;
+
+/* where the script did not reach the claim */
+static void
+ngx_iot_delete_certificate_release(ngx_iot_call_t *call,
+    const ngx_str_t *added_by)
+{
+    ngx_iot_claim_t  claim;
+
+    if (!call->store.cluster || added_by->len == 0) {
+        return;
+    }
+
+    ngx_iot_claim_init(&claim, &call->operation.certificate, &call->operation);
+    claim.claim.operation_id = *added_by;
+
+    ngx_iot_claim_release(call, &claim.claim);
 }
 
 

@@ -5,6 +5,7 @@
  */
 
 
+#include "ngx_iot_claim.h"
 #include "ngx_iot_idempotency.h"
 
 
@@ -242,6 +243,8 @@ ngx_iot_method_write_operation(ngx_iot_json_out_t *out, const void *data)
 void
 ngx_iot_call_unavailable(ngx_iot_call_t *call)
 {
+    ngx_iot_claim_abandon(call);
+
     ngx_iot_error(&call->error, STORE_UNAVAILABLE,
                   "the store is not available, nothing was changed");
 }
@@ -250,6 +253,8 @@ ngx_iot_call_unavailable(ngx_iot_call_t *call)
 void
 ngx_iot_call_queue_full(ngx_iot_call_t *call)
 {
+    ngx_iot_claim_abandon(call);
+
     ngx_iot_error(&call->error, STORE_QUEUE_FULL,
                   "too many requests wait for the store, nothing was changed");
 }
@@ -263,6 +268,14 @@ ngx_iot_call_timed_out(ngx_iot_call_t *call)
                       "the store did not answer in time; the operation tells "
                       "whether the change was made");
         ngx_iot_call_outcome_unknown(call);
+        return;
+    }
+
+    ngx_iot_claim_abandon(call);
+
+    if (call->certain) {
+        ngx_iot_error(&call->error, STORE_UNAVAILABLE,
+                      "the store did not answer in time, nothing was changed");
         return;
     }
 
@@ -282,8 +295,19 @@ ngx_iot_call_link_lost(ngx_iot_call_t *call)
         return;
     }
 
+    ngx_iot_claim_abandon(call);
+
     ngx_iot_error(&call->error, STORE_UNAVAILABLE,
                   "the connection to the store broke");
+}
+
+
+void
+ngx_iot_call_aborted(ngx_iot_call_t *call)
+{
+    if (call->claim && !ngx_iot_call_may_have_changed(call)) {
+        ngx_iot_claim_abandon(call);
+    }
 }
 
 

@@ -38,6 +38,7 @@
 
 
 typedef struct ngx_iot_call_s    ngx_iot_call_t;
+typedef struct ngx_iot_claim_s   ngx_iot_claim_t;
 typedef struct ngx_iot_method_s  ngx_iot_method_t;
 
 
@@ -115,6 +116,7 @@ typedef struct {
     ngx_iot_certificate_policy_t   certificate;
     ngx_iot_msec_t                 operation_retention;
     ngx_iot_msec_t                 idempotency_retention;
+    ngx_uint_t                     certificate_limit;
     ngx_uint_t                     open;        /* iot_registries open */
 } ngx_iot_settings_t;
 
@@ -179,6 +181,9 @@ struct ngx_iot_call_s {
     ngx_iot_operation_t            operation;
     ngx_iot_error_t                error;
 
+    /* ngx_iot_store_claim_t's that the door gives back; NULL: none */
+    ngx_array_t                   *released;
+
     /* where a method of several steps is */
 
     /* takes the next reply in place of the method's finish() */
@@ -192,6 +197,7 @@ struct ngx_iot_call_s {
     ngx_uint_t                     known;
 
     u_char                         uuid[NGX_IOT_UUID_LEN];
+    ngx_iot_claim_t               *claim;
     ngx_uint_t                     alias;       /* a SHA-1 is looked up */
     void                          *list;        /* of a method with parts */
     void                          *work;        /* of other methods */
@@ -248,6 +254,9 @@ void ngx_iot_call_queue_full(ngx_iot_call_t *call);
 /* sent; the outcome of a mutation is unknown, the operation will tell */
 void ngx_iot_call_timed_out(ngx_iot_call_t *call);
 void ngx_iot_call_link_lost(ngx_iot_call_t *call);
+
+/* nobody waits for the call any more */
+void ngx_iot_call_aborted(ngx_iot_call_t *call);
 
 /* fills call->error for what every method's finish may meet; NGX_DECLINED */
 ngx_int_t ngx_iot_call_store_failed(ngx_iot_call_t *call,

@@ -29,6 +29,7 @@ ngx_iot_service_t  ngx_iot_registry_service[] = {
 
 static ngx_int_t ngx_iot_registry_not_found(ngx_iot_call_t *call);
 static ngx_int_t ngx_iot_certificate_not_found(ngx_iot_call_t *call);
+static ngx_int_t ngx_iot_certificate_limit(ngx_iot_call_t *call);
 
 
 ngx_int_t
@@ -154,6 +155,16 @@ ngx_iot_certificate_refused(ngx_iot_call_t *call,
     case NGX_IOT_STORE_NOT_FOUND:
         return ngx_iot_certificate_not_found(call);
 
+    case NGX_IOT_STORE_PENDING:
+    case NGX_IOT_STORE_FENCED:
+        ngx_iot_error(&call->error, CERTIFICATE_BUSY,
+                      "the certificate is being registered by another "
+                      "request; try again in some seconds");
+        return NGX_DECLINED;
+
+    case NGX_IOT_STORE_LIMIT:
+        return ngx_iot_certificate_limit(call);
+
     default:
         return ngx_iot_call_store_failed(call, result);
     }
@@ -183,6 +194,32 @@ ngx_iot_certificate_not_found(ngx_iot_call_t *call)
     ngx_str_set(&call->error.resource_type,
                 "yandex.cloud.iot.devices.v1.RegistryCertificate");
     call->error.resource_name = call->fingerprint;
+
+    return NGX_DECLINED;
+}
+
+
+static ngx_int_t
+ngx_iot_certificate_limit(ngx_iot_call_t *call)
+{
+    ngx_str_t  *subject;
+
+    ngx_iot_error_format(call->pool, &call->error,
+                         NGX_IOT_REASON_CERTIFICATE_LIMIT,
+                         "the registry has %ui certificates already, which is "
+                         "its limit", call->store.limit);
+
+    subject = &call->error.quota_subject;
+
+    subject->data = ngx_pnalloc(call->pool, sizeof("registry:") - 1
+                                            + call->registry_id.len);
+    if (subject->data == NULL) {
+        return NGX_ERROR;
+    }
+
+    subject->len = ngx_sprintf(subject->data, "registry:%V",
+                               &call->registry_id)
+                   - subject->data;
 
     return NGX_DECLINED;
 }

@@ -33,6 +33,8 @@ static void ngx_iot_error_bad_request(ngx_iot_json_out_t *out,
     const ngx_iot_error_t *err);
 static void ngx_iot_error_resource_info(ngx_iot_json_out_t *out,
     const ngx_iot_error_t *err);
+static void ngx_iot_error_quota_failure(ngx_iot_json_out_t *out,
+    const ngx_iot_error_t *err);
 static void ngx_iot_error_retry_info(ngx_iot_json_out_t *out);
 
 
@@ -185,6 +187,10 @@ ngx_iot_error_write(ngx_iot_json_out_t *out, const ngx_iot_error_t *err,
         ngx_iot_error_resource_info(out, err);
     }
 
+    if (err->quota_subject.len) {
+        ngx_iot_error_quota_failure(out, err);
+    }
+
     if (ngx_iot_error_retryable(err)) {
         ngx_iot_error_retry_info(out);
     }
@@ -256,6 +262,24 @@ ngx_iot_error_resource_info(ngx_iot_json_out_t *out,
     ngx_iot_json_out_literal(out, "@type", NGX_IOT_RPC_TYPE "ResourceInfo");
     ngx_iot_json_out_string(out, "resourceType", &err->resource_type);
     ngx_iot_json_out_string(out, "resourceName", &err->resource_name);
+    ngx_iot_json_out_object_end(out);
+}
+
+
+static void
+ngx_iot_error_quota_failure(ngx_iot_json_out_t *out,
+    const ngx_iot_error_t *err)
+{
+    ngx_iot_json_out_object(out, NULL);
+    ngx_iot_json_out_literal(out, "@type", NGX_IOT_RPC_TYPE "QuotaFailure");
+
+    ngx_iot_json_out_array(out, "violations");
+    ngx_iot_json_out_object(out, NULL);
+    ngx_iot_json_out_string(out, "subject", &err->quota_subject);
+    ngx_iot_json_out_string(out, "description", &err->message);
+    ngx_iot_json_out_object_end(out);
+    ngx_iot_json_out_array_end(out);
+
     ngx_iot_json_out_object_end(out);
 }
 

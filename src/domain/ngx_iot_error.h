@@ -65,6 +65,8 @@
     row(REGISTRY_DELETING, "REGISTRY_DELETING", ABORTED)                      \
     row(OPERATION_NOT_FOUND, "OPERATION_NOT_FOUND", NOT_FOUND)                \
     row(CERTIFICATE_EXISTS, "CERTIFICATE_EXISTS", ALREADY_EXISTS)             \
+    row(CERTIFICATE_BUSY, "CERTIFICATE_BUSY", ABORTED)                        \
+    row(CERTIFICATE_LIMIT, "CERTIFICATE_LIMIT", RESOURCE_EXHAUSTED)           \
     row(CERTIFICATE_NOT_FOUND, "CERTIFICATE_NOT_FOUND", NOT_FOUND)            \
                                                                               \
     row(STORE_UNAVAILABLE, "STORE_UNAVAILABLE", UNAVAILABLE)                  \
@@ -117,6 +119,9 @@ typedef struct {
     ngx_str_t             resource_type;
     ngx_str_t             resource_name;
 
+    /* QuotaFailure; empty: no quota is named */
+    ngx_str_t             quota_subject;
+
     /* ErrorInfo.metadata */
     ngx_uint_t            nmetadata;
     ngx_keyval_t          metadata[NGX_IOT_ERROR_METADATA_MAX];
@@ -167,7 +172,7 @@ ngx_uint_t ngx_iot_code_status(ngx_uint_t code);
 
 /*
  * Writes {"code", "message", "details"}: RequestInfo always, then ErrorInfo,
- * BadRequest, ResourceInfo and RetryInfo as the error has them.
+ * BadRequest, ResourceInfo, QuotaFailure and RetryInfo as the error has them.
  */
 void ngx_iot_error_write(ngx_iot_json_out_t *out, const ngx_iot_error_t *err,
     const ngx_str_t *request_id);

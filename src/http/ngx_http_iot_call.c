@@ -16,13 +16,19 @@ static ngx_int_t ngx_http_iot_call_outcome(ngx_http_iot_ctx_t *ctx,
     ngx_iot_redis_outcome_e outcome, const ngx_iot_resp_reply_t *reply);
 static ngx_int_t ngx_http_iot_call_authorize_late(ngx_http_request_t *r,
     ngx_http_iot_ctx_t *ctx);
+static void ngx_http_iot_call_release(ngx_http_iot_ctx_t *ctx);
 static void ngx_http_iot_cleanup(void *data);
 
 
 ngx_int_t
 ngx_http_iot_call_start(ngx_http_request_t *r, ngx_http_iot_ctx_t *ctx)
 {
-    ngx_int_t  rc;
+    ngx_int_t                 rc;
+    ngx_http_iot_loc_conf_t  *ilcf;
+
+    ilcf = ngx_http_get_module_loc_conf(r, ngx_http_iot_module);
+
+    ctx->store = ilcf->store;
 
     if (ngx_http_iot_cleanup_add(r, ctx) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
@@ -287,7 +293,29 @@ ngx_http_iot_cleanup(void *data)
     if (ctx->command) {
         ngx_iot_redis_cancel(ctx->command);
         ctx->command = NULL;
+
+        ngx_iot_call_aborted(&ctx->call);
     }
 
     ngx_http_iot_slices_cancel(ctx);
+    ngx_http_iot_call_release(ctx);
+}
+
+
+/* nobody waits for that */
+static void
+ngx_http_iot_call_release(ngx_http_iot_ctx_t *ctx)
+{
+    ngx_iot_call_t  *call;
+
+    call = &ctx->call;
+
+    if (call->released == NULL) {
+        return;
+    }
+
+    ngx_iot_task_release(ctx->store, &call->store, call->released->elts,
+                         call->released->nelts);
+
+    call->released = NULL;
 }

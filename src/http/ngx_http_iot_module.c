@@ -156,6 +156,13 @@ static ngx_command_t  ngx_http_iot_commands[] = {
       offsetof(ngx_http_iot_loc_conf_t, max_size),
       NULL },
 
+    { ngx_string("iot_certificate_limit"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_num_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_iot_loc_conf_t, limit),
+      NULL },
+
     { ngx_string("iot_certificate_accept"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_1MORE,
       ngx_http_iot_set_accept,
@@ -275,6 +282,7 @@ ngx_http_iot_create_loc_conf(ngx_conf_t *cf)
     conf->access = NGX_CONF_UNSET_PTR;
     conf->min_rsa_bits = NGX_CONF_UNSET;
     conf->max_size = NGX_CONF_UNSET_SIZE;
+    conf->limit = NGX_CONF_UNSET;
     conf->open = NGX_CONF_UNSET_UINT;
     conf->import = NGX_CONF_UNSET;
     conf->retention = NGX_CONF_UNSET;
@@ -300,6 +308,7 @@ ngx_http_iot_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_value(conf->import, prev->import, 0);
     ngx_conf_merge_value(conf->min_rsa_bits, prev->min_rsa_bits, 2048);
     ngx_conf_merge_size_value(conf->max_size, prev->max_size, 64 * 1024);
+    ngx_conf_merge_value(conf->limit, prev->limit, 0);
     ngx_conf_merge_sec_value(conf->retention, prev->retention,
                              30 * 24 * 60 * 60);
     ngx_conf_merge_sec_value(conf->idempotency_retention,
@@ -320,6 +329,7 @@ ngx_http_iot_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     settings->operation_retention = (ngx_iot_msec_t) conf->retention * 1000;
     settings->idempotency_retention =
                          (ngx_iot_msec_t) conf->idempotency_retention * 1000;
+    settings->certificate_limit = conf->limit;
     settings->certificate.min_rsa_bits = conf->min_rsa_bits;
     settings->certificate.max_size = conf->max_size;
     settings->certificate.accept = conf->accept;
@@ -530,5 +540,6 @@ ngx_http_iot_init_process(ngx_cycle_t *cycle)
 static void
 ngx_http_iot_exit_process(ngx_cycle_t *cycle)
 {
+    ngx_iot_task_exit();
     ngx_iot_x509_done();
 }

@@ -15,6 +15,7 @@
 
 #include "ngx_iot_method.h"
 #include "ngx_iot_redis.h"
+#include "ngx_iot_task.h"
 
 
 /* in place of services: the location shows how the store is */
@@ -50,6 +51,7 @@ typedef struct {
     /* as the directives read them; settings has them merged */
     ngx_int_t                   min_rsa_bits;
     size_t                      max_size;
+    ngx_int_t                   limit;
     ngx_uint_t                  accept;
     ngx_uint_t                  open;
     ngx_flag_t                  import;
@@ -65,6 +67,7 @@ typedef struct {
     ngx_iot_route_t             route;
     ngx_iot_call_t              call;
 
+    ngx_iot_redis_conf_t       *store;
     ngx_iot_redis_command_t    *command;    /* while it waits for the store */
     ngx_msec_t                  sent;
     ngx_msec_t                  store_time;

@@ -4,15 +4,20 @@
 -- Deletes a certificate: its record, its place in the list, its SHA-1 alias
 -- and its claim go, the finished operation comes, all of it or nothing.
 --
--- KEYS are those of add_certificate.lua, and ARGV 1 to 10.
+-- KEYS  1 to 4 as lib/operation.lua has them
+--       5 certificate  6 list of certificates  7 SHA-1 aliases
+--       8 claim, when it is in the same slot
+-- ARGV  1 to 9 as lib/operation.lua has them  10 SHA-256, raw
 --
--- Answers OK, SAME, REUSED, TAKEN, NO_REGISTRY, NOT_FOUND or NEWER.
+-- Answers OK with the operation that had claimed it (without, when this has
+-- been done before), SAME, REUSED, TAKEN, NO_REGISTRY, NOT_FOUND or NEWER.
 
 -- include lib/registry.lua
 -- include lib/idempotency.lua
 -- include lib/operation.lua
+-- include lib/claim.lua
 
-local registry_id, sha256 = ARGV[1], ARGV[10]
+local registry_id, sha256, claim_key = ARGV[1], ARGV[10], KEYS[8]
 
 local answer = operation_begun('2', sha256)
                or registry_refusal(KEYS[1], ARGV[7], false)
@@ -32,9 +37,9 @@ if record:byte() > FORMAT then
     return {'NEWER'}
 end
 
-local sha1 = record:sub(30, 49)
+local added_by, sha1 = record:sub(10, 29), record:sub(30, 49)
 local alias = redis.call('HGET', KEYS[7], sha1)
-local claim = redis.call('GET', KEYS[8])
+local claim = claim_key and redis.call('GET', claim_key)
 
 if claim and claim:byte() > FORMAT then
     return {'NEWER'}
@@ -49,10 +54,10 @@ if alias == sha256 then
     redis.call('HDEL', KEYS[7], sha1)
 end
 
-if claim and claim:match('^.(.*)\31') == registry_id then
-    redis.call('DEL', KEYS[8])
+if claim == claim_value(registry_id, added_by) then
+    redis.call('DEL', claim_key)
 end
 
 operation_store('2', sha256)
 
-return {'OK'}
+return {'OK', added_by}

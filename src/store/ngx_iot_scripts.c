@@ -20,6 +20,8 @@
 
 ngx_iot_resp_script_t  ngx_iot_scripts[NGX_IOT_SCRIPT_MAX] = {
     ngx_iot_script(add_certificate),
+    ngx_iot_script(check_certificate),
+    ngx_iot_script(claim_certificate),
     ngx_iot_script(claim_name),
     ngx_iot_script(create_registry),
     ngx_iot_script(delete_certificate),
@@ -31,7 +33,9 @@ ngx_iot_resp_script_t  ngx_iot_scripts[NGX_IOT_SCRIPT_MAX] = {
     ngx_iot_script(list_operations),
     ngx_iot_script(probe),
     ngx_iot_script(read_hashes),
+    ngx_iot_script(release_certificate),
     ngx_iot_script(release_name),
+    ngx_iot_script(resolve_certificate),
     ngx_iot_script(resolve_name),
     ngx_iot_script(update_registry)
 };

@@ -40,6 +40,8 @@
  *                                           8 bytes of request hash: what
  *                                           an Idempotency-Key stands for;
  *                                           expires
+ *   {t}:a:<operation>               STRING  empty: a fence, the operation will
+ *                                           never be stored; expires
  *   {f}:x:<fingerprint>             STRING  1 byte format, registry id, 0x1f,
  *                                           operation id: the claim that makes
  *                                           a certificate one registry's own
@@ -68,6 +70,12 @@
 #define NGX_IOT_LIST_MEMBER_LEN  (NGX_IOT_LIST_TIME_LEN + NGX_IOT_SHA256_LEN)
 
 
+/* ms that a claim is not doubted: its operation may be on its way */
+#define NGX_IOT_STORE_CLAIM_PATIENCE  5000
+
+/* ms; much longer than any request is on its way */
+#define NGX_IOT_STORE_FENCE_LIFE      3600000
+
 #define NGX_IOT_IDEMPOTENCY_NAME_LEN  16
 #define NGX_IOT_IDEMPOTENCY_HASH_LEN  8
 
@@ -80,11 +88,12 @@ typedef enum {
     NGX_IOT_STORE_REGISTRY_DISABLED,
     NGX_IOT_STORE_NOT_FOUND,            /* the operation, the certificate */
     NGX_IOT_STORE_EXISTS,               /* in this registry */
-    NGX_IOT_STORE_HELD,                 /* by another registry */
+    NGX_IOT_STORE_HELD,                 /* claimed by another operation */
+    NGX_IOT_STORE_PENDING,              /* another operation may be stored */
+    NGX_IOT_STORE_FENCED,               /* it may not be stored any more */
+    NGX_IOT_STORE_LIMIT,                /* iot_certificate_limit */
     NGX_IOT_STORE_SAME,                 /* the Idempotency-Key's operation */
     NGX_IOT_STORE_REUSED,               /* another request had its key */
-    NGX_IOT_STORE_PENDING,              /* another request is at work */
-    NGX_IOT_STORE_FENCED,               /* a claim was taken over */
     NGX_IOT_STORE_RENAMED,              /* since the name was read */
     NGX_IOT_STORE_NEWER,                /* a record of a newer format */
     NGX_IOT_STORE_ERROR                 /* not a reply of ours; logged */
@@ -106,12 +115,32 @@ typedef struct {
     ngx_pool_t      *pool;              /* of requests and of what is read */
     ngx_log_t       *log;
     ngx_str_t        key_prefix;
+    ngx_uint_t       cluster;           /* no script reaches two shards */
     ngx_uint_t       open;              /* registries need no record */
+    ngx_uint_t       limit;             /* certificates of a registry; 0 */
     ngx_iot_msec_t   retention;         /* life of operations */
     ngx_iot_msec_t   idempotency_retention;
 
     ngx_iot_store_idempotency_t  idempotency;
 } ngx_iot_store_t;
+
+
+/* a registry and one of its operations, which have claimed something */
+
+typedef struct {
+    ngx_str_t        registry_id;
+    ngx_str_t        operation_id;
+} ngx_iot_store_holder_t;
+
+
+/* a claim on a certificate */
+
+typedef struct {
+    ngx_str_t        registry_id;
+    ngx_str_t        operation_id;
+    u_char           sha256[NGX_IOT_SHA256_LEN];
+    u_char           fingerprint[NGX_IOT_FINGERPRINT_LEN];
+} ngx_iot_store_claim_t;
 
 
 /*
@@ -127,19 +156,58 @@ typedef struct {
 
 /*
  * Adds operation->certificate to its registry, and the operation, which is
- * done.  OK, NO_REGISTRY, REGISTRY_DISABLED, HELD, or EXISTS with the id of
- * the operation that added it, in the pool.
+ * done.  claimed: the operation has claimed it, else the script does so.
+ * OK, NO_REGISTRY, REGISTRY_DISABLED, LIMIT, FENCED; EXISTS and SAME with an
+ * operation in holder, HELD with the registry and the operation that have
+ * claimed it, in the pool.
  */
 ngx_int_t ngx_iot_store_add_certificate(const ngx_iot_store_t *store,
-    const ngx_iot_operation_t *operation, ngx_iot_resp_request_t *req);
+    const ngx_iot_operation_t *operation, ngx_uint_t claimed,
+    ngx_iot_resp_request_t *req);
 ngx_iot_store_result_e ngx_iot_store_certificate_added(
     const ngx_iot_store_t *store, const ngx_iot_resp_reply_t *reply,
-    ngx_str_t *operation_id);
+    ngx_iot_store_holder_t *holder);
+
+/*
+ * Reads what stands in the way of operation->certificate but for claims.
+ * OK: nothing; else as above.
+ */
+ngx_int_t ngx_iot_store_check_certificate(const ngx_iot_store_t *store,
+    const ngx_iot_operation_t *operation, ngx_iot_resp_request_t *req);
+
+/*
+ * Claims a certificate, also when takes, if it is not NULL, still has it.
+ * OK, or HELD with whose it is.
+ */
+ngx_int_t ngx_iot_store_claim_certificate(const ngx_iot_store_t *store,
+    const ngx_iot_store_claim_t *claim, const ngx_iot_store_holder_t *takes,
+    ngx_iot_resp_request_t *req);
+ngx_iot_store_result_e ngx_iot_store_certificate_claimed(
+    const ngx_iot_store_t *store, const ngx_iot_resp_reply_t *reply,
+    ngx_iot_store_holder_t *holder);
+
+/* Takes a claim back, if it is still there.  OK. */
+ngx_int_t ngx_iot_store_release_certificate(const ngx_iot_store_t *store,
+    const ngx_iot_store_claim_t *claim, ngx_iot_resp_request_t *req);
+ngx_iot_store_result_e ngx_iot_store_certificate_released(
+    const ngx_iot_store_t *store, const ngx_iot_resp_reply_t *reply);
+
+/*
+ * Asks the registry of a claim.  EXISTS: it has the certificate; PENDING: the
+ * claim's operation may yet be stored; OK: it never will, the claim may be
+ * taken.
+ */
+ngx_int_t ngx_iot_store_resolve_certificate(const ngx_iot_store_t *store,
+    const ngx_iot_store_claim_t *claim, ngx_iot_msec_t now,
+    ngx_iot_resp_request_t *req);
+ngx_iot_store_result_e ngx_iot_store_certificate_resolved(
+    const ngx_iot_store_t *store, const ngx_iot_resp_reply_t *reply);
 
 /*
  * Deletes the certificate that operation->certificate names by registry id,
  * sha256 and fingerprint; adds the operation, which is done.
- * OK, NO_REGISTRY or NOT_FOUND.
+ * NO_REGISTRY or NOT_FOUND; OK with the operation whose claim is to be
+ * released, empty when there is none.
  */
 ngx_int_t ngx_iot_store_delete_certificate(const ngx_iot_store_t *store,
     const ngx_iot_operation_t *operation, ngx_iot_resp_request_t *req);

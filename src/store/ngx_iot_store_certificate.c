@@ -18,10 +18,14 @@
 #define NGX_IOT_RECORD_ENCODING     (NGX_IOT_RECORD_SHA1 + NGX_IOT_SHA1_LEN)
 #define NGX_IOT_RECORD_HEAD_LEN     (NGX_IOT_RECORD_ENCODING + 1)
 
+/* of a certificate in a registry: its record, the list, the aliases */
+#define NGX_IOT_CERTIFICATE_KEYS    3
+
 
 static ngx_int_t ngx_iot_store_change_certificate(
     const ngx_iot_store_t *store, const ngx_iot_operation_t *operation,
-    ngx_iot_script_e script, ngx_uint_t nargs, ngx_iot_resp_request_t *req);
+    ngx_iot_script_e script, ngx_uint_t nkeys, ngx_uint_t nargs,
+    ngx_iot_resp_request_t *req);
 static ngx_int_t ngx_iot_store_encoding(const ngx_iot_store_t *store,
     const ngx_iot_certificate_t *certificate, u_char *encoding);
 static ngx_int_t ngx_iot_store_pem(const ngx_iot_store_t *store,
@@ -35,6 +39,8 @@ static const ngx_iot_store_answer_t  ngx_iot_store_answers[] = {
     { "NOT_FOUND", NGX_IOT_STORE_NOT_FOUND },
     { "EXISTS", NGX_IOT_STORE_EXISTS },
     { "HELD", NGX_IOT_STORE_HELD },
+    { "FENCED", NGX_IOT_STORE_FENCED },
+    { "LIMIT", NGX_IOT_STORE_LIMIT },
     { "SAME", NGX_IOT_STORE_SAME },
     { "REUSED", NGX_IOT_STORE_REUSED },
     { "NEWER", NGX_IOT_STORE_NEWER },
@@ -44,28 +50,38 @@ static const ngx_iot_store_answer_t  ngx_iot_store_answers[] = {
 
 ngx_int_t
 ngx_iot_store_add_certificate(const ngx_iot_store_t *store,
-    const ngx_iot_operation_t *operation, ngx_iot_resp_request_t *req)
+    const ngx_iot_operation_t *operation, ngx_uint_t claimed,
+    ngx_iot_resp_request_t *req)
 {
-    ngx_str_t                    *arg;
+    ngx_str_t                    *key, *arg;
     const ngx_iot_certificate_t  *certificate;
 
     certificate = &operation->certificate;
 
     if (ngx_iot_store_change_certificate(store, operation,
-                                         NGX_IOT_SCRIPT_ADD_CERTIFICATE, 4,
-                                         req)
+                                         NGX_IOT_SCRIPT_ADD_CERTIFICATE,
+                                         claimed ? 1 : 2, 5, req)
         != NGX_OK)
     {
         return NGX_ERROR;
     }
 
+    key = req->argv + NGX_IOT_CHANGE_KEYS + NGX_IOT_CERTIFICATE_KEYS;
     arg = req->argv + req->nkeys + NGX_IOT_CHANGE_ARGS;
 
     arg[1].data = (u_char *) certificate->sha1;
     arg[1].len = NGX_IOT_SHA1_LEN;
 
-    if (ngx_iot_store_list_member(store, certificate, &arg[2]) != NGX_OK
-        || ngx_iot_store_make_record(store, operation, &arg[3]) != NGX_OK)
+    if (ngx_iot_store_key(store, &key[0], operation->id.data, 'a',
+                          &operation->id, NULL)
+        || (!claimed
+            && ngx_iot_store_claim_key(store, certificate->sha256,
+                                       certificate->fingerprint, &key[1]))
+
+        || ngx_iot_store_list_member(store, certificate, &arg[2])
+        || ngx_iot_store_make_record(store, operation, &arg[3])
+        || ngx_iot_store_number(store, &arg[4], store->limit)
+        || ngx_iot_store_number(store, &arg[5], NGX_IOT_STORE_FENCE_LIFE))
     {
         return NGX_ERROR;
     }
@@ -76,19 +92,63 @@ ngx_iot_store_add_certificate(const ngx_iot_store_t *store,
 
 ngx_iot_store_result_e
 ngx_iot_store_certificate_added(const ngx_iot_store_t *store,
-    const ngx_iot_resp_reply_t *reply, ngx_str_t *operation_id)
+    const ngx_iot_resp_reply_t *reply, ngx_iot_store_holder_t *holder)
 {
     ngx_iot_store_result_e  result;
+
+    ngx_memzero(holder, sizeof(ngx_iot_store_holder_t));
 
     result = ngx_iot_store_answer(store, reply, ngx_iot_store_answers,
                                   "add_certificate");
 
-    if (result != NGX_IOT_STORE_EXISTS && result != NGX_IOT_STORE_SAME) {
+    switch (result) {
+
+    case NGX_IOT_STORE_EXISTS:
+    case NGX_IOT_STORE_SAME:
+        return ngx_iot_store_answer_id(store, reply, result, "add_certificate",
+                                       &holder->operation_id);
+
+    case NGX_IOT_STORE_HELD:
+        return ngx_iot_store_answer_holder(store, reply, "add_certificate",
+                                           holder);
+
+    default:
         return result;
     }
+}
 
-    return ngx_iot_store_answer_id(store, reply, result, "add_certificate",
-                                   operation_id);
+
+ngx_int_t
+ngx_iot_store_check_certificate(const ngx_iot_store_t *store,
+    const ngx_iot_operation_t *operation, ngx_iot_resp_request_t *req)
+{
+    ngx_str_t     *key, *arg;
+    const u_char  *tag;
+
+    if (ngx_iot_store_request(store, req, 3 + 2) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    req->script = &ngx_iot_scripts[NGX_IOT_SCRIPT_CHECK_CERTIFICATE];
+    req->nkeys = 3;
+
+    key = req->argv;
+    arg = key + req->nkeys;
+
+    tag = operation->id.data;
+
+    arg[0] = ngx_iot_store_mode(store);
+
+    if (ngx_iot_store_key(store, &key[0], tag, 'r', &operation->registry_id,
+                          NULL)
+        || ngx_iot_store_key(store, &key[1], tag, 'c', &operation->registry_id,
+                             operation->certificate.fingerprint)
+        || ngx_iot_store_idempotency(store, tag, &key[0], &key[2], &arg[1]))
+    {
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
 }
 
 
@@ -96,9 +156,26 @@ ngx_int_t
 ngx_iot_store_delete_certificate(const ngx_iot_store_t *store,
     const ngx_iot_operation_t *operation, ngx_iot_resp_request_t *req)
 {
-    return ngx_iot_store_change_certificate(store, operation,
-                                            NGX_IOT_SCRIPT_DELETE_CERTIFICATE,
-                                            1, req);
+    ngx_str_t                    *key;
+    const ngx_iot_certificate_t  *certificate;
+
+    if (ngx_iot_store_change_certificate(store, operation,
+                                         NGX_IOT_SCRIPT_DELETE_CERTIFICATE,
+                                         store->cluster ? 0 : 1, 0, req)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (store->cluster) {
+        return NGX_OK;
+    }
+
+    certificate = &operation->certificate;
+    key = req->argv + NGX_IOT_CHANGE_KEYS + NGX_IOT_CERTIFICATE_KEYS;
+
+    return ngx_iot_store_claim_key(store, certificate->sha256,
+                                   certificate->fingerprint, key);
 }
 
 
@@ -111,7 +188,10 @@ ngx_iot_store_certificate_deleted(const ngx_iot_store_t *store,
     result = ngx_iot_store_answer(store, reply, ngx_iot_store_answers,
                                   "delete_certificate");
 
-    if (result != NGX_IOT_STORE_SAME) {
+    if (result != NGX_IOT_STORE_SAME
+        && (result != NGX_IOT_STORE_OK || reply->nelts == 1))
+    {
+        ngx_str_null(operation_id);
         return result;
     }
 
@@ -120,19 +200,22 @@ ngx_iot_store_certificate_deleted(const ngx_iot_store_t *store,
 }
 
 
-/* the certificate's keys and its SHA-256 after what all mutations have */
+/*
+ * The certificate's keys and its SHA-256 after what all mutations have; nkeys
+ * and nargs more follow.
+ */
 static ngx_int_t
 ngx_iot_store_change_certificate(const ngx_iot_store_t *store,
     const ngx_iot_operation_t *operation, ngx_iot_script_e script,
-    ngx_uint_t nargs, ngx_iot_resp_request_t *req)
+    ngx_uint_t nkeys, ngx_uint_t nargs, ngx_iot_resp_request_t *req)
 {
-    u_char                       *hex, claim_tag[NGX_IOT_TAG_LEN];
     ngx_str_t                    *key, *arg;
-    const u_char                 *tag;
+    const u_char                 *tag, *hex;
     const ngx_str_t              *registry_id;
     const ngx_iot_certificate_t  *certificate;
 
-    if (ngx_iot_store_change(store, operation, script, 4, nargs, req)
+    if (ngx_iot_store_change(store, operation, script,
+                             NGX_IOT_CERTIFICATE_KEYS + nkeys, 1 + nargs, req)
         != NGX_OK)
     {
         return NGX_ERROR;
@@ -145,14 +228,11 @@ ngx_iot_store_change_certificate(const ngx_iot_store_t *store,
     arg = req->argv + req->nkeys + NGX_IOT_CHANGE_ARGS;
 
     tag = operation->id.data;
-    hex = (u_char *) certificate->fingerprint;
-
-    ngx_iot_id_tag(claim_tag, ngx_iot_shard_fingerprint(certificate->sha256));
+    hex = certificate->fingerprint;
 
     if (ngx_iot_store_key(store, &key[0], tag, 'c', registry_id, hex)
         || ngx_iot_store_key(store, &key[1], tag, 'z', registry_id, NULL)
-        || ngx_iot_store_key(store, &key[2], tag, 'h', registry_id, NULL)
-        || ngx_iot_store_key(store, &key[3], claim_tag, 'x', NULL, hex))
+        || ngx_iot_store_key(store, &key[2], tag, 'h', registry_id, NULL))
     {
         return NGX_ERROR;
     }

@@ -204,6 +204,18 @@ ngx_iot_store_lookup(const ngx_iot_store_t *store,
 }
 
 
+ngx_int_t
+ngx_iot_store_claim_key(const ngx_iot_store_t *store, const u_char *sha256,
+    const u_char *fingerprint, ngx_str_t *key)
+{
+    u_char  tag[NGX_IOT_TAG_LEN];
+
+    ngx_iot_id_tag(tag, ngx_iot_shard_fingerprint(sha256));
+
+    return ngx_iot_store_key(store, key, tag, 'x', NULL, fingerprint);
+}
+
+
 ngx_str_t
 ngx_iot_store_mode(const ngx_iot_store_t *store)
 {
@@ -370,6 +382,41 @@ ngx_iot_store_answer_id(const ngx_iot_store_t *store,
     }
 
     return result;
+}
+
+
+ngx_iot_store_result_e
+ngx_iot_store_answer_holder(const ngx_iot_store_t *store,
+    const ngx_iot_resp_reply_t *reply, const char *script,
+    ngx_iot_store_holder_t *holder)
+{
+    const ngx_str_t  *registry_id, *operation_id;
+
+    if (reply->nelts != 3
+        || reply->elts[1]->type != NGX_IOT_RESP_STRING
+        || reply->elts[2]->type != NGX_IOT_RESP_STRING)
+    {
+        return ngx_iot_store_broken(store, reply, script);
+    }
+
+    registry_id = &reply->elts[1]->str;
+    operation_id = &reply->elts[2]->str;
+
+    if (!ngx_iot_id_resource_valid(registry_id)
+        || !ngx_iot_id_valid(operation_id))
+    {
+        return ngx_iot_store_broken(store, reply, script);
+    }
+
+    if (ngx_iot_store_copy(store, &holder->registry_id, registry_id->data,
+                           registry_id->len)
+        || ngx_iot_store_copy(store, &holder->operation_id, operation_id->data,
+                              operation_id->len))
+    {
+        return NGX_IOT_STORE_ERROR;
+    }
+
+    return NGX_IOT_STORE_HELD;
 }
 
 

@@ -70,6 +70,10 @@ ngx_int_t ngx_iot_store_lookup(const ngx_iot_store_t *store,
 ngx_int_t ngx_iot_store_behind(const ngx_iot_store_t *store,
     ngx_str_t *bound, const ngx_str_t *place, const char *first);
 
+/* of a certificate's claim */
+ngx_int_t ngx_iot_store_claim_key(const ngx_iot_store_t *store,
+    const u_char *sha256, const u_char *fingerprint, ngx_str_t *key);
+
 /* "open" or "known", as scripts know it */
 ngx_str_t ngx_iot_store_mode(const ngx_iot_store_t *store);
 
@@ -114,6 +118,14 @@ ngx_int_t ngx_iot_store_list_member(const ngx_iot_store_t *store,
 /* the record of the certificate that operation adds */
 ngx_int_t ngx_iot_store_make_record(const ngx_iot_store_t *store,
     const ngx_iot_operation_t *operation, ngx_str_t *record);
+
+/*
+ * The registry and the operation that are the second and third words of a
+ * script's answer, copied; HELD, or ERROR, logged.
+ */
+ngx_iot_store_result_e ngx_iot_store_answer_holder(
+    const ngx_iot_store_t *store, const ngx_iot_resp_reply_t *reply,
+    const char *script, ngx_iot_store_holder_t *holder);
 
 /* logs that reply, or a part of it, makes no sense; NGX_IOT_STORE_ERROR */
 ngx_iot_store_result_e ngx_iot_store_broken(const ngx_iot_store_t *store,

@@ -23,8 +23,6 @@
  *                                       the registry id: oldest first
  *   {u}:i:<32 hex digits>       STRING  what an Idempotency-Key of a Create
  *                                       stands for, see claim_name.lua
- *   {t}:a:<operation>           STRING  a fence: the operation will never be
- *                                       stored; expires
  *
  * So a Create and a rename are several steps: they claim, then they store
  * their operation with the registry in one script, then they release what they
@@ -35,12 +33,6 @@
  * place in the list is removed by a List that finds it old.
  */
 
-
-/* a claim is not doubted for so long, ms: its operation may be on its way */
-#define NGX_IOT_STORE_CLAIM_PATIENCE  5000
-
-/* ms; much longer than any request is on its way */
-#define NGX_IOT_STORE_FENCE_LIFE      3600000
 
 /* a place in the list of a folder */
 #define NGX_IOT_STORE_PLACE_MAX                                               \
@@ -59,14 +51,6 @@ typedef struct {
     ngx_uint_t           create;            /* unsigned  create:1; */
     ngx_iot_msec_t       created_at;
 } ngx_iot_store_name_t;
-
-
-/* who has a name */
-
-typedef struct {
-    ngx_str_t            registry_id;
-    ngx_str_t            operation_id;
-} ngx_iot_store_holder_t;
 
 
 /*

@@ -485,6 +485,14 @@ sub refusal {
                          resourceName => $resource->{resourceName} };
     }
 
+    if (my $quota = $said{QuotaFailure}) {
+        my $subject = $quota->{violations}[0]{subject};
+
+        push @lines, "quota $subject";
+        push @details, { $type->('QuotaFailure'), violations => [
+            { subject => $subject, description => $value->{message} } ] };
+    }
+
     if ($said{RetryInfo}) {
         push @lines, "retry $said{RetryInfo}{retryDelay}";
         push @details, { $type->('RetryInfo'), retryDelay => '1s' };

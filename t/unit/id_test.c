@@ -170,6 +170,8 @@ test_values(void)
                     (unsigned long) c->shard, (uintmax_t) c->now, c->id);
 
         unit_ok(ngx_iot_id_valid(&id), "%s is valid", c->id);
+        unit_ok(ngx_iot_id_time(&id) == ngx_min(c->now, 35184372088831),
+                "... and knows its time");
     }
 }
 

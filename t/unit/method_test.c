@@ -86,7 +86,7 @@ static ngx_iot_settings_t  settings = {
     { 2048, 65536, 0 },
     (ngx_iot_msec_t) 30 * 24 * 3600 * 1000,
     (ngx_iot_msec_t) 24 * 3600 * 1000,
-    0
+    0, 0
 };
 
 
@@ -328,8 +328,8 @@ test_add_request(void)
     unit_ok(call->request.script
             == &ngx_iot_scripts[NGX_IOT_SCRIPT_ADD_CERTIFICATE],
             "the script");
-    unit_is_int(call->request.nkeys, 8, "keys");
-    unit_is_int(call->request.argc, 21, "keys and arguments");
+    unit_is_int(call->request.nkeys, 9, "keys");
+    unit_is_int(call->request.argc, 24, "keys and arguments");
     unit_ok(call->request.writes && !call->request.large,
             "it writes, its reply is small");
 
@@ -343,23 +343,24 @@ test_add_request(void)
     unit_is_str(&argv[4], "gw:{7e}:c:fleet:" FINGERPRINT, "certificate");
     unit_is_str(&argv[5], "gw:{7e}:z:fleet", "list");
     unit_is_str(&argv[6], "gw:{7e}:h:fleet", "aliases");
-    unit_is_str(&argv[7], "gw:{4j}:x:" FINGERPRINT, "claim");
+    unit_is_str(&argv[7], "gw:{7e}:a:" OPERATION_ID, "fence");
+    unit_is_str(&argv[8], "gw:{4j}:x:" FINGERPRINT, "claim");
 
-    unit_is_str(&argv[8], "fleet", "registry id");
-    unit_is_str(&argv[9], OPERATION_ID, "operation id");
-    unit_is_str(&argv[10], "1795500000123", "now");
-    unit_is_str(&argv[11], "alice", "createdBy");
-    unit_is_str(&argv[12], "2592000000", "the operation's life");
-    unit_is_str(&argv[13], "7e1k5oq9urr000000000", "operations before it");
-    unit_is_str(&argv[14], "known", "the registry must exist");
-    unit_is_str(&argv[15], "", "no Idempotency-Key: no hash");
+    unit_is_str(&argv[9], "fleet", "registry id");
+    unit_is_str(&argv[10], OPERATION_ID, "operation id");
+    unit_is_str(&argv[11], "1795500000123", "now");
+    unit_is_str(&argv[12], "alice", "createdBy");
+    unit_is_str(&argv[13], "2592000000", "the operation's life");
+    unit_is_str(&argv[14], "7e1k5oq9urr000000000", "operations before it");
+    unit_is_str(&argv[15], "known", "the registry must exist");
+    unit_is_str(&argv[16], "", "no Idempotency-Key: no hash");
 
-    unit_is_mem(&argv[17], SHA256, 32, "SHA-256");
-    unit_is_mem(&argv[18], SHA1, 20, "SHA-1");
-    unit_is_mem(&argv[19], &(NOW_BYTES SHA256)[2], 38,
+    unit_is_mem(&argv[18], SHA256, 32, "SHA-256");
+    unit_is_mem(&argv[19], SHA1, 20, "SHA-1");
+    unit_is_mem(&argv[20], &(NOW_BYTES SHA256)[2], 38,
                 "list member: six bytes of createdAt, SHA-256");
 
-    record = argv[20];
+    record = argv[21];
     unit_is_int(record.len, 50 + DER_LEN, "record: head and DER");
     record.len = 50;
     unit_is_mem(&record, "\1" NOW_BYTES OPERATION_ID SHA1 "\1", 50,
@@ -385,12 +386,12 @@ test_idempotency(void)
 
     argv = call->request.argv;
     unit_is_int(argv[3].len, sizeof(name), "its record's name");
-    unit_is_int(argv[15].len, sizeof(hash), "the request's hash");
+    unit_is_int(argv[16].len, sizeof(hash), "the request's hash");
 
     ngx_memcpy(name, argv[3].data, sizeof(name));
-    ngx_memcpy(hash, argv[15].data, sizeof(hash));
+    ngx_memcpy(hash, argv[16].data, sizeof(hash));
 
-    unit_is_str(&argv[16], "86400000", "the record's life");
+    unit_is_str(&argv[17], "86400000", "the record's life");
 
     call = start_add(" { \"certificate_data\": \"" PEM_IN_JSON "\" } ");
     ngx_str_set(&call->idempotency_key,
@@ -399,7 +400,7 @@ test_idempotency(void)
 
     argv = call->request.argv;
     unit_is_mem(&argv[3], name, sizeof(name), "... the same name");
-    unit_is_mem(&argv[15], hash, sizeof(hash), "... the same hash");
+    unit_is_mem(&argv[16], hash, sizeof(hash), "... the same hash");
 
     call = start_add("{\"certificateData\":\"" PEM_IN_JSON "\\n\"}");
     ngx_str_set(&call->idempotency_key,
@@ -408,7 +409,7 @@ test_idempotency(void)
 
     argv = call->request.argv;
     unit_is_mem(&argv[3], name, sizeof(name), "another request: its name");
-    unit_ok(ngx_memcmp(argv[15].data, hash, 8) != 0, "... another hash");
+    unit_ok(ngx_memcmp(argv[16].data, hash, 8) != 0, "... another hash");
 
     call = start_add("{\"certificateData\":\"" PEM_IN_JSON "\"}");
     ngx_str_set(&call->idempotency_key,
@@ -452,7 +453,7 @@ test_idempotency_answers(void)
     unit_is_str(&call->operation_id, OPERATION_ID, "... names it");
 
     ngx_iot_call_timed_out(call);
-    is_reason(call, "STORE_TIMEOUT", "... and that changes nothing");
+    is_reason(call, "STORE_UNAVAILABLE", "... and that changes nothing");
 
     (void) ngx_iot_method_finish(call, reply_array(call, 8, record));
 
@@ -475,6 +476,286 @@ test_idempotency_answers(void)
     is_reason(call, "IDEMPOTENCY_KEY_REUSED", "... its reason");
     unit_is_str(&call->error.field, "idempotency_key", "... its field");
     unit_is_int(call->operation_id.len, 0, "... no operation");
+}
+
+
+/* an id of {g5}, made when the claim's operation was begun */
+#define OTHER_OLD    "g5" "1k86275oo" "000000000"
+#define OTHER_YOUNG  "g5" "1k8627grr" "000000000"
+
+
+static ngx_iot_call_t *
+start_claim(ngx_uint_t cluster)
+{
+    ngx_iot_call_t  *call;
+
+    call = start_add("{\"certificateData\":\"" PEM_IN_JSON "\"}");
+    call->store.cluster = cluster;
+
+    (void) ngx_iot_method_prepare(call);
+
+    return call;
+}
+
+
+static ngx_int_t
+tell(ngx_iot_call_t *call, const char *word, const char *registry_id,
+    const char *operation_id)
+{
+    const char  *words[3];
+
+    words[0] = word;
+    words[1] = registry_id;
+    words[2] = operation_id;
+
+    return ngx_iot_method_finish(call, reply_array(call, registry_id ? 3 : 1,
+                                                   words));
+}
+
+
+static void
+is_script(ngx_iot_call_t *call, ngx_iot_script_e script, const char *name)
+{
+    unit_ok(call->request.script == &ngx_iot_scripts[script], "%s", name);
+}
+
+
+static void
+is_released(ngx_iot_call_t *call, const char *operation_id)
+{
+    ngx_iot_store_claim_t  *claim;
+
+    unit_is_int(call->released ? call->released->nelts : 0,
+                operation_id ? 1 : 0, "... claims to release");
+
+    if (operation_id && call->released) {
+        claim = call->released->elts;
+
+        unit_is_str(&claim->operation_id, operation_id, "... the operation");
+        unit_is_str(&claim->registry_id, "fleet", "... the registry");
+        unit_ok(ngx_memcmp(claim->fingerprint, FINGERPRINT, 64) == 0,
+                "... the certificate");
+    }
+}
+
+
+static void
+test_claim(void)
+{
+    ngx_str_t       *argv;
+    ngx_iot_call_t  *call;
+
+    unit_note("a certificate is claimed, then stored");
+
+    call = start_claim(1);
+    argv = call->request.argv;
+
+    is_script(call, NGX_IOT_SCRIPT_CLAIM_CERTIFICATE, "cluster: a claim");
+    unit_is_int(call->request.nkeys, 1, "... of one slot");
+    unit_is_str(&argv[0], "gw:{4j}:x:" FINGERPRINT, "... the fingerprint's");
+    unit_is_str(&argv[1], "fleet", "... for the registry");
+    unit_is_str(&argv[2], OPERATION_ID, "... by the operation");
+    unit_is_str(&argv[4], "", "... over nobody's");
+    unit_ok(call->request.writes, "... it writes");
+
+    unit_is_int(tell(call, "OK", NULL, NULL), NGX_AGAIN, "claimed");
+    is_script(call, NGX_IOT_SCRIPT_ADD_CERTIFICATE, "... it is stored");
+    unit_is_int(call->request.nkeys, 8, "... without the claim's key");
+    unit_is_str(&call->request.argv[7], "gw:{7e}:a:" OPERATION_ID,
+                "... but the fence's");
+
+    unit_is_int(tell(call, "OK", NULL, NULL), NGX_OK, "stored");
+    is_released(call, NULL);
+}
+
+
+/* what another's claim is worth */
+static void
+test_claim_held(void)
+{
+    ngx_str_t       *argv;
+    ngx_iot_call_t  *call;
+
+    call = start_claim(1);
+
+    unit_is_int(tell(call, "HELD", "plant-7", OTHER_OLD), NGX_AGAIN,
+                "a claim that another has");
+    is_script(call, NGX_IOT_SCRIPT_RESOLVE_CERTIFICATE,
+              "... its registry is asked");
+
+    argv = call->request.argv;
+
+    unit_is_str(&argv[0], "gw:{g5}:r:plant-7", "... the registry");
+    unit_is_str(&argv[1], "gw:{g5}:c:plant-7:" FINGERPRINT,
+                "... its certificate");
+    unit_is_str(&argv[2], "gw:{g5}:o:" OTHER_OLD, "... the operation");
+    unit_is_str(&argv[3], "gw:{g5}:a:" OTHER_OLD, "... its fence");
+    unit_is_str(&argv[4], "old", "... which is not on its way any more");
+
+    unit_is_int(tell(call, "FREE", NULL, NULL), NGX_AGAIN, "worth nothing");
+    is_script(call, NGX_IOT_SCRIPT_CLAIM_CERTIFICATE, "... it is taken over");
+
+    argv = call->request.argv;
+
+    unit_is_str(&argv[3], "plant-7", "... from that registry");
+    unit_is_str(&argv[4], OTHER_OLD, "... and operation only");
+
+    unit_is_int(tell(call, "OK", NULL, NULL), NGX_AGAIN, "taken over");
+    is_script(call, NGX_IOT_SCRIPT_ADD_CERTIFICATE, "... it is stored");
+
+    /* a member of another registry, one of this, one that may become it */
+
+    call = start_claim(1);
+    (void) tell(call, "HELD", "plant-7", OTHER_OLD);
+    unit_is_int(tell(call, "MEMBER", NULL, NULL), NGX_AGAIN, "a member");
+    is_script(call, NGX_IOT_SCRIPT_CHECK_CERTIFICATE,
+              "... there may be a better reason");
+    unit_is_str(&call->request.argv[1], "gw:{7e}:c:fleet:" FINGERPRINT,
+                "... here");
+    unit_is_int(tell(call, "OK", NULL, NULL), NGX_DECLINED, "there is none");
+    is_reason(call, "CERTIFICATE_EXISTS", "... another's");
+    unit_is_str(&call->error.metadata[0].value, "another", "... not named");
+    is_released(call, NULL);
+
+    call = start_claim(1);
+    (void) tell(call, "HELD", "fleet", OTHER_OLD);
+    (void) tell(call, "MEMBER", NULL, NULL);
+    unit_is_int(tell(call, "NO_REGISTRY", NULL, NULL), NGX_DECLINED,
+                "a better reason");
+    is_reason(call, "REGISTRY_NOT_FOUND", "... it is said");
+
+    call = start_claim(1);
+    (void) tell(call, "HELD", "plant-7", OTHER_YOUNG);
+    unit_is_str(&call->request.argv[4], "young", "a claim just made");
+    unit_is_int(tell(call, "PENDING", NULL, NULL), NGX_AGAIN, "... pending");
+    unit_is_int(tell(call, "OK", NULL, NULL), NGX_DECLINED, "... refused");
+    is_reason(call, "CERTIFICATE_BUSY", "... for now");
+    unit_is_int(call->operation_id.len, 0, "... no operation was started");
+}
+
+
+/* whoever is always quicker */
+static void
+test_claim_lost(void)
+{
+    ngx_uint_t       i;
+    ngx_iot_call_t  *call;
+
+    call = start_claim(0);
+
+    is_script(call, NGX_IOT_SCRIPT_ADD_CERTIFICATE, "one server: one script");
+
+    for (i = 0; i < 3; i++) {
+        unit_is_int(tell(call, "HELD", "plant-7", OTHER_OLD), NGX_AGAIN,
+                    "claimed by another");
+        is_script(call, NGX_IOT_SCRIPT_RESOLVE_CERTIFICATE, "... is it?");
+        unit_is_int(tell(call, "FREE", NULL, NULL), NGX_AGAIN, "... no");
+    }
+
+    unit_is_int(tell(call, "HELD", "plant-7", OTHER_OLD), NGX_AGAIN,
+                "a third time");
+    is_script(call, NGX_IOT_SCRIPT_CHECK_CERTIFICATE, "... it is enough");
+    unit_is_int(tell(call, "OK", NULL, NULL), NGX_DECLINED, "... refused");
+    is_reason(call, "CERTIFICATE_BUSY", "... its reason");
+}
+
+
+/* what was claimed is given back, unless the operation may be stored */
+static void
+test_claim_given_back(void)
+{
+    ngx_uint_t       i;
+    ngx_iot_call_t  *call;
+
+    static const struct {
+        void       (*event)(ngx_iot_call_t *call);
+        const char  *claiming;          /* reasons */
+        const char  *storing;
+        ngx_uint_t   released;          /* the second */
+    } events[] = {
+        { ngx_iot_call_timed_out, "STORE_UNAVAILABLE",
+          "STORE_OUTCOME_UNKNOWN", 0 },
+        { ngx_iot_call_link_lost, "STORE_UNAVAILABLE",
+          "STORE_OUTCOME_UNKNOWN", 0 },
+        { ngx_iot_call_unavailable, "STORE_UNAVAILABLE",
+          "STORE_UNAVAILABLE", 1 },
+        { ngx_iot_call_queue_full, "STORE_QUEUE_FULL",
+          "STORE_QUEUE_FULL", 1 },
+        { ngx_iot_call_aborted, NULL, NULL, 0 }
+    };
+
+    for (i = 0; i < sizeof(events) / sizeof(events[0]); i++) {
+        unit_note("unanswered %d", (int) i);
+
+        call = start_claim(1);
+        events[i].event(call);
+
+        if (events[i].claiming) {
+            is_reason(call, events[i].claiming, "while it is claimed");
+        }
+
+        is_released(call, OPERATION_ID);
+
+        call = start_claim(1);
+        (void) tell(call, "OK", NULL, NULL);
+        events[i].event(call);
+
+        if (events[i].storing) {
+            is_reason(call, events[i].storing, "while it is stored");
+        }
+
+        is_released(call, events[i].released ? OPERATION_ID : NULL);
+    }
+
+    call = start_claim(1);
+    (void) tell(call, "OK", NULL, NULL);
+    unit_is_int(tell(call, "NO_REGISTRY", NULL, NULL), NGX_DECLINED,
+                "refused when it was claimed");
+    is_released(call, OPERATION_ID);
+
+    call = start_claim(1);
+    (void) tell(call, "OK", NULL, NULL);
+    (void) tell(call, "OK", NULL, NULL);
+    ngx_iot_call_aborted(call);
+    unit_ok(1, "the client leaves after all was done");
+    is_released(call, NULL);
+}
+
+
+/* a delete that did not reach the claim leaves it to be released */
+static void
+test_delete_releases(void)
+{
+    ngx_uint_t       cluster;
+    ngx_iot_call_t  *call;
+
+    static const char  *done[] = { "OK", OTHER_OLD };
+    static const char  *before[] = { "OK" };
+
+    for (cluster = 0; cluster < 2; cluster++) {
+        call = start(NGX_IOT_REGISTRY_SERVICE, NGX_IOT_DELETE,
+                     "/iot-devices/v1/registries/fleet/certificates/"
+                     FINGERPRINT, "");
+        ngx_str_set(&call->fingerprint, FINGERPRINT);
+        call->store.cluster = cluster;
+
+        unit_is_int(ngx_iot_method_prepare(call), NGX_AGAIN, "a delete");
+        unit_is_int(call->request.nkeys, cluster ? 7 : 8, "... its keys");
+        unit_is_int(ngx_iot_method_finish(call, reply_array(call, 2, done)),
+                    NGX_OK, "... is done");
+        is_released(call, cluster ? OTHER_OLD : NULL);
+    }
+
+    call = start(NGX_IOT_REGISTRY_SERVICE, NGX_IOT_DELETE,
+                 "/iot-devices/v1/registries/fleet/certificates/" FINGERPRINT,
+                 "");
+    ngx_str_set(&call->fingerprint, FINGERPRINT);
+    call->store.cluster = 1;
+
+    (void) ngx_iot_method_prepare(call);
+    unit_is_int(ngx_iot_method_finish(call, reply_array(call, 1, before)),
+                NGX_OK, "a delete that was done before");
+    is_released(call, NULL);
 }
 
 
@@ -510,7 +791,7 @@ test_record_forms(void)
                     forms[i].what);
         ngx_free(body);
 
-        record = &call->request.argv[20];
+        record = &call->request.argv[21];
         unit_is_int(record->data[49], forms[i].form, "... its form");
 
         text = call->operation.certificate.pem;
@@ -547,7 +828,7 @@ test_record_form_open(void)
 
     unit_is_int(call->method->prepare(call), NGX_AGAIN, "no last newline");
 
-    record = &call->request.argv[20];
+    record = &call->request.argv[21];
     unit_is_int(record->data[49], NGX_IOT_STORE_PEM_OPEN, "... its form");
     unit_is_int(ngx_iot_store_record(&call->store,
                     reply_string(call, (char *) record->data, record->len),
@@ -574,7 +855,10 @@ test_add_answers(void)
         { 1, { "NO_REGISTRY", NULL }, "REGISTRY_NOT_FOUND" },
         { 1, { "DISABLED", NULL }, "REGISTRY_DISABLED" },
         { 2, { "EXISTS", "7e1k5oq9urr000000000" }, "CERTIFICATE_EXISTS" },
-        { 1, { "HELD", NULL }, "CERTIFICATE_EXISTS" },
+        { 1, { "FENCED", NULL }, "CERTIFICATE_BUSY" },
+        { 1, { "LIMIT", NULL }, "CERTIFICATE_LIMIT" },
+        { 1, { "HELD", NULL }, "INTERNAL_ERROR" },
+        { 2, { "HELD", "plant-7" }, "INTERNAL_ERROR" },
         { 1, { "NEWER", NULL }, "STORE_NEWER_FORMAT" },
         { 1, { "TAKEN", NULL }, "INTERNAL_ERROR" },
         { 1, { "", NULL }, "INTERNAL_ERROR" },
@@ -650,7 +934,7 @@ test_add_refused(void)
                      PEM_IN_JSON "\"}");
     unit_is_int(call->method->prepare(call), NGX_AGAIN,
                 "another registry id in the body");
-    unit_is_str(&call->request.argv[8], "fleet", "... the path's wins");
+    unit_is_str(&call->request.argv[9], "fleet", "... the path's wins");
 }
 
 
@@ -905,6 +1189,11 @@ main(void)
     test_add_request();
     test_idempotency();
     test_idempotency_answers();
+    test_claim();
+    test_claim_held();
+    test_claim_lost();
+    test_claim_given_back();
+    test_delete_releases();
     test_record_forms();
     test_record_form_open();
     test_add_answers();
