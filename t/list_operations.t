@@ -452,7 +452,7 @@ join(' ', map { "+$_" } reverse 1 .. 101) . "\n"
 
 
 === TEST 19: Redis expires them
---- settings: iot_operation_retention 1s;
+--- settings: iot_operation_retention 1s; iot_idempotency_retention 1s;
 --- request eval: [::add_certificate('fleet', $::pem), "GET $::uri"]
 --- error_code eval: [200, 200]
 --- response_body_filters eval

@@ -34,8 +34,8 @@
 #include "ngx_iot_scripts.h"
 
 
-#define NGX_HTTP_BENCH_ARGC      24
-#define NGX_HTTP_BENCH_NKEYS     9
+#define NGX_HTTP_BENCH_ARGC      28
+#define NGX_HTTP_BENCH_NKEYS     12
 
 #define NGX_HTTP_BENCH_ID        20
 #define NGX_HTTP_BENCH_SHA1      20
@@ -318,9 +318,9 @@ ngx_http_bench_argv(ngx_http_request_t *r, ngx_http_bench_ctx_t *ctx,
                NGX_HTTP_BENCH_ID);
     key[3] = key[1];
 
-    ngx_memcpy(key[7].data + key[7].len - NGX_HTTP_BENCH_ID, id,
+    ngx_memcpy(key[10].data + key[10].len - NGX_HTTP_BENCH_ID, id,
                NGX_HTTP_BENCH_ID);
-    ngx_memcpy(key[8].data + key[8].len - NGX_HTTP_BENCH_HEX, hex,
+    ngx_memcpy(key[11].data + key[11].len - NGX_HTTP_BENCH_HEX, hex,
                NGX_HTTP_BENCH_HEX);
     ngx_memcpy(arg[10].data, sha256, NGX_HTTP_BENCH_SHA1);
 
@@ -396,7 +396,10 @@ ngx_http_bench_get_handler(ngx_http_request_t *r)
         ngx_string("b"),
         ngx_string("c"),
         ngx_string("m"),
-        ngx_string("d")
+        ngx_string("d"),
+        ngx_string("ec"),
+        ngx_string("em"),
+        ngx_string("ed")
     };
 
     rc = ngx_http_discard_request_body(r);
@@ -474,7 +477,7 @@ ngx_http_bench_get_certificate(ngx_http_request_t *r,
     blcf = ngx_http_get_module_loc_conf(r, ngx_http_bench_floor_module);
 
     if (reply->type != NGX_IOT_RESP_ARRAY
-        || reply->nelts != 8
+        || reply->nelts != 11
         || reply->elts[3]->str.len != NGX_HTTP_BENCH_SHA256)
     {
         return NGX_ERROR;
@@ -857,6 +860,9 @@ ngx_http_bench_block(ngx_conf_t *cf, ngx_http_bench_loc_conf_t *blcf,
         "{00}:c:%R:" NGX_HTTP_BENCH_64,
         "{00}:z:%R",
         "{00}:h:%R",
+        "{00}:w:%R",
+        "{00}:p",
+        "{00}:e",
         "{00}:a:" NGX_HTTP_BENCH_20,
         "{00}:x:" NGX_HTTP_BENCH_64,
 
@@ -874,7 +880,8 @@ ngx_http_bench_block(ngx_conf_t *cf, ngx_http_bench_loc_conf_t *blcf,
         "000000" NGX_HTTP_BENCH_32,
         "",                                /* the record */
         "0",
-        "3600000"
+        "3600000",
+        "immediate"
     };
 
     size = 0;

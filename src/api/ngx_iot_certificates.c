@@ -42,8 +42,8 @@ static void ngx_iot_get_certificate_write(ngx_iot_json_out_t *out,
 static ngx_int_t ngx_iot_delete_certificate_request(ngx_iot_call_t *call);
 static ngx_int_t ngx_iot_delete_certificate_finish(ngx_iot_call_t *call,
     const ngx_iot_resp_reply_t *reply);
-static void ngx_iot_delete_certificate_release(ngx_iot_call_t *call,
-    const ngx_str_t *added_by);
+static ngx_int_t ngx_iot_certificate_pending(ngx_iot_call_t *call,
+    const ngx_str_t *operation_id);
 
 static ngx_int_t ngx_iot_get_certificate_prepare(ngx_iot_call_t *call);
 static ngx_int_t ngx_iot_delete_certificate_prepare(ngx_iot_call_t *call);
@@ -441,11 +441,14 @@ ngx_iot_delete_certificate_finish(ngx_iot_call_t *call,
     switch (result) {
 
     case NGX_IOT_STORE_OK:
-        ngx_iot_delete_certificate_release(call, &operation_id);
+        ngx_iot_claim_release_added(call, &operation_id);
         return NGX_OK;
 
     case NGX_IOT_STORE_SAME:
         return ngx_iot_operation_read(call, &operation_id);
+
+    case NGX_IOT_STORE_WAITS:
+        return ngx_iot_certificate_pending(call, &operation_id);
 
     default:
         return ngx_iot_certificate_refused(call, result);
@@ -453,21 +456,18 @@ ngx_iot_delete_certificate_finish(ngx_iot_call_t *call,
 }
 
 
-/* where the script did not reach the claim */
-static void
-ngx_iot_delete_certificate_release(ngx_iot_call_t *call,
-    const ngx_str_t *added_by)
+/* one operation at a time: this one was not started */
+static ngx_int_t
+ngx_iot_certificate_pending(ngx_iot_call_t *call,
+    const ngx_str_t *operation_id)
 {
-    ngx_iot_claim_t  claim;
+    ngx_str_null(&call->operation_id);
 
-    if (!call->store.cluster || added_by->len == 0) {
-        return;
-    }
+    ngx_iot_error(&call->error, OPERATION_PENDING,
+                  "an operation on the certificate is not finished yet");
+    ngx_iot_error_metadata(&call->error, "operationId", operation_id);
 
-    ngx_iot_claim_init(&claim, &call->operation.certificate, &call->operation);
-    claim.claim.operation_id = *added_by;
-
-    ngx_iot_claim_release(call, &claim.claim);
+    return NGX_DECLINED;
 }
 
 
@@ -555,6 +555,7 @@ ngx_iot_certificate_found(ngx_iot_call_t *call,
 }
 
 
+/* born done, but when a backend has to finish it */
 static ngx_int_t
 ngx_iot_certificate_operation(ngx_iot_call_t *call,
     ngx_iot_operation_kind_e kind)
@@ -566,5 +567,11 @@ ngx_iot_certificate_operation(ngx_iot_call_t *call,
     certificate->registry_id = call->registry_id;
     certificate->created_at = call->now;
 
-    return ngx_iot_registry_operation(call, kind);
+    if (ngx_iot_registry_operation(call, kind) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    call->operation.done = !call->settings->backend;
+
+    return NGX_OK;
 }

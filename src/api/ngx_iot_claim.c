@@ -172,3 +172,19 @@ ngx_iot_claim_release(ngx_iot_call_t *call, const ngx_iot_store_claim_t *claim)
         *released = *claim;
     }
 }
+
+
+void
+ngx_iot_claim_release_added(ngx_iot_call_t *call, const ngx_str_t *added_by)
+{
+    ngx_iot_claim_t  claim;
+
+    if (!call->store.cluster || added_by->len == 0) {
+        return;
+    }
+
+    ngx_iot_claim_init(&claim, &call->operation.certificate, &call->operation);
+    claim.claim.operation_id = *added_by;
+
+    ngx_iot_claim_release(call, &claim.claim);
+}

@@ -66,5 +66,12 @@ void ngx_iot_claim_abandon(ngx_iot_call_t *call);
 void ngx_iot_claim_release(ngx_iot_call_t *call,
     const ngx_iot_store_claim_t *claim);
 
+/*
+ * The same for what added_by claimed when it added the certificate that
+ * call->operation is about, where the script did not reach that claim.
+ */
+void ngx_iot_claim_release_added(ngx_iot_call_t *call,
+    const ngx_str_t *added_by);
+
 
 #endif /* _NGX_IOT_CLAIM_H_INCLUDED_ */

@@ -26,7 +26,8 @@ static void ngx_iot_call_outcome_unknown(ngx_iot_call_t *call);
 
 static ngx_iot_service_t  *const ngx_iot_services[] = {
     ngx_iot_registry_service,
-    ngx_iot_operation_service
+    ngx_iot_operation_service,
+    ngx_iot_completion_service
 };
 
 
@@ -236,7 +237,7 @@ ngx_iot_method_write_operation(ngx_iot_json_out_t *out, const void *data)
 {
     const ngx_iot_call_t  *call = data;
 
-    ngx_iot_operation_write(out, &call->operation);
+    ngx_iot_operation_write(out, NULL, &call->operation);
 }
 
 

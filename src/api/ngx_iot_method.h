@@ -46,7 +46,8 @@ typedef struct ngx_iot_method_s  ngx_iot_method_t;
 
 #define NGX_IOT_REGISTRY_SERVICE   0x01
 #define NGX_IOT_OPERATION_SERVICE  0x02
-#define NGX_IOT_ALL_SERVICES       0x07
+#define NGX_IOT_COMPLETION         0x08
+#define NGX_IOT_ALL_SERVICES       0x0f
 
 /* of the registry service: what iot_import allows */
 #define NGX_IOT_IMPORT_SERVICE     0x04
@@ -118,6 +119,7 @@ typedef struct {
     ngx_iot_msec_t                 idempotency_retention;
     ngx_uint_t                     certificate_limit;
     ngx_uint_t                     open;        /* iot_registries open */
+    ngx_uint_t                     backend;     /* iot_completion backend */
 } ngx_iot_settings_t;
 
 
@@ -198,6 +200,8 @@ struct ngx_iot_call_s {
 
     u_char                         uuid[NGX_IOT_UUID_LEN];
     ngx_iot_claim_t               *claim;
+    ngx_iot_store_finish_t         finish;      /* of an operation */
+    ngx_uint_t                     found;       /* unsigned  found:1; done */
     ngx_uint_t                     alias;       /* a SHA-1 is looked up */
     void                          *list;        /* of a method with parts */
     void                          *work;        /* of other methods */
@@ -209,6 +213,7 @@ typedef const ngx_iot_method_t  *const ngx_iot_service_t;
 
 extern ngx_iot_service_t  ngx_iot_registry_service[];
 extern ngx_iot_service_t  ngx_iot_operation_service[];
+extern ngx_iot_service_t  ngx_iot_completion_service[];
 
 
 /*

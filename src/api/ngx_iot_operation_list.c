@@ -372,7 +372,7 @@ ngx_iot_list_operations_write(ngx_iot_json_out_t *out, const void *data)
     }
 
     for (i = 0; i < list->n; i++) {
-        ngx_iot_operation_write(out, &list->operations[i]);
+        ngx_iot_operation_write(out, NULL, &list->operations[i]);
     }
 
     if (!list->last) {

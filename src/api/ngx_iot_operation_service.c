@@ -5,22 +5,22 @@
  */
 
 
-#include "ngx_iot_method.h"
+#include "ngx_iot_operation_service.h"
+#include "ngx_iot_claim.h"
 #include "ngx_iot_store_registry.h"
 
 
 /* yandex.cloud.operation.OperationService */
 
 
-static ngx_int_t ngx_iot_get_operation_prepare(ngx_iot_call_t *call);
 static ngx_int_t ngx_iot_get_operation_finish(ngx_iot_call_t *call,
     const ngx_iot_resp_reply_t *reply);
-static ngx_int_t ngx_iot_get_operation_record(ngx_iot_call_t *call,
+static ngx_int_t ngx_iot_cancel_operation_finish(ngx_iot_call_t *call,
     const ngx_iot_resp_reply_t *reply);
-static ngx_int_t ngx_iot_get_operation_request(ngx_iot_call_t *call);
-static ngx_int_t ngx_iot_get_operation_response(ngx_iot_call_t *call,
+static ngx_int_t ngx_iot_operation_responded(ngx_iot_call_t *call,
     const ngx_iot_resp_reply_t *reply);
-static void ngx_iot_operation_not_found(ngx_iot_call_t *call);
+static ngx_int_t ngx_iot_operation_finished(ngx_iot_call_t *call,
+    const ngx_iot_resp_reply_t *reply);
 
 
 static const ngx_iot_method_t  ngx_iot_get_operation = {
@@ -29,8 +29,22 @@ static const ngx_iot_method_t  ngx_iot_get_operation = {
     NGX_IOT_GET,
     ngx_string("/operations/{operation_id}"),
     NGX_IOT_METHOD_LATE,
-    ngx_iot_get_operation_prepare,
+    ngx_iot_operation_request,
     ngx_iot_get_operation_finish,
+    ngx_iot_method_write_operation,
+    NULL,
+    ngx_iot_operation_not_found
+};
+
+
+static const ngx_iot_method_t  ngx_iot_cancel_operation = {
+    ngx_string("OperationService.Cancel"),
+    NGX_IOT_OPERATION_SERVICE,
+    NGX_IOT_GET|NGX_IOT_POST,
+    ngx_string("/operations/{operation_id}:cancel"),
+    NGX_IOT_METHOD_LATE|NGX_IOT_METHOD_MUTATION,
+    ngx_iot_operation_request,
+    ngx_iot_cancel_operation_finish,
     ngx_iot_method_write_operation,
     NULL,
     ngx_iot_operation_not_found
@@ -39,12 +53,13 @@ static const ngx_iot_method_t  ngx_iot_get_operation = {
 
 ngx_iot_service_t  ngx_iot_operation_service[] = {
     &ngx_iot_get_operation,
+    &ngx_iot_cancel_operation,
     NULL
 };
 
 
-static ngx_int_t
-ngx_iot_get_operation_prepare(ngx_iot_call_t *call)
+ngx_int_t
+ngx_iot_operation_request(ngx_iot_call_t *call)
 {
     if (!ngx_iot_id_valid(&call->operation_id)) {
         ngx_iot_operation_not_found(call);
@@ -71,7 +86,7 @@ ngx_iot_operation_read(ngx_iot_call_t *call, const ngx_str_t *operation_id)
     call->certain = 1;
     call->step = ngx_iot_get_operation_finish;
 
-    return ngx_iot_get_operation_prepare(call);
+    return ngx_iot_operation_request(call);
 }
 
 
@@ -80,16 +95,43 @@ static ngx_int_t
 ngx_iot_get_operation_finish(ngx_iot_call_t *call,
     const ngx_iot_resp_reply_t *reply)
 {
-    if (call->operation.kind == 0) {
-        return ngx_iot_get_operation_record(call, reply);
-    }
+    ngx_int_t  rc;
 
-    return ngx_iot_get_operation_response(call, reply);
+    rc = ngx_iot_operation_record(call, reply);
+
+    return (rc == NGX_OK) ? ngx_iot_operation_response(call) : rc;
 }
 
 
+/* what cannot be cancelled is answered as it stands */
 static ngx_int_t
-ngx_iot_get_operation_record(ngx_iot_call_t *call,
+ngx_iot_cancel_operation_finish(ngx_iot_call_t *call,
+    const ngx_iot_resp_reply_t *reply)
+{
+    ngx_int_t             rc;
+    ngx_iot_operation_t  *operation;
+
+    operation = &call->operation;
+
+    rc = ngx_iot_operation_record(call, reply);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    if (operation->done || !ngx_iot_operation_has_certificate(operation)) {
+        return ngx_iot_operation_response(call);
+    }
+
+    call->finish.cancel = 1;
+    call->finish.error.code = NGX_IOT_CANCELLED;
+    ngx_str_set(&call->finish.error.message, "the operation was cancelled");
+
+    return ngx_iot_operation_finish(call);
+}
+
+
+ngx_int_t
+ngx_iot_operation_record(ngx_iot_call_t *call,
     const ngx_iot_resp_reply_t *reply)
 {
     ngx_iot_operation_t     *operation;
@@ -117,13 +159,13 @@ ngx_iot_get_operation_record(ngx_iot_call_t *call,
         call->fingerprint.len = NGX_IOT_FINGERPRINT_LEN;
     }
 
-    return ngx_iot_get_operation_request(call);
+    return NGX_OK;
 }
 
 
 /* what it answers, if it answers something that has a record */
-static ngx_int_t
-ngx_iot_get_operation_request(ngx_iot_call_t *call)
+ngx_int_t
+ngx_iot_operation_response(ngx_iot_call_t *call)
 {
     ngx_int_t             rc;
     ngx_iot_operation_t  *operation;
@@ -142,12 +184,14 @@ ngx_iot_get_operation_request(ngx_iot_call_t *call)
         return NGX_OK;
     }
 
+    call->step = ngx_iot_operation_responded;
+
     return (rc == NGX_OK) ? NGX_AGAIN : NGX_ERROR;
 }
 
 
 static ngx_int_t
-ngx_iot_get_operation_response(ngx_iot_call_t *call,
+ngx_iot_operation_responded(ngx_iot_call_t *call,
     const ngx_iot_resp_reply_t *reply)
 {
     ngx_iot_operation_t     *operation;
@@ -172,7 +216,58 @@ ngx_iot_get_operation_response(ngx_iot_call_t *call,
 }
 
 
-static void
+ngx_int_t
+ngx_iot_operation_finish(ngx_iot_call_t *call)
+{
+    call->finish.now = call->now;
+    call->step = ngx_iot_operation_finished;
+
+    if (ngx_iot_store_finish_operation(&call->store, &call->operation,
+                                       &call->finish, &call->request)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return NGX_AGAIN;
+}
+
+
+static ngx_int_t
+ngx_iot_operation_finished(ngx_iot_call_t *call,
+    const ngx_iot_resp_reply_t *reply)
+{
+    ngx_str_t               added_by;
+    ngx_iot_store_result_e  result;
+
+    result = ngx_iot_store_operation_finished(&call->store, reply,
+                                              &call->operation, &added_by);
+
+    switch (result) {
+
+    case NGX_IOT_STORE_OK:
+        call->found = 1;
+        break;
+
+    case NGX_IOT_STORE_WAITS:
+        ngx_iot_claim_release_added(call, &added_by);
+        break;
+
+    case NGX_IOT_STORE_NOT_FOUND:
+        ngx_iot_operation_not_found(call);
+        return NGX_DECLINED;
+
+    default:
+        return ngx_iot_call_store_failed(call, result);
+    }
+
+    call->registry_id = call->operation.registry_id;
+
+    return ngx_iot_operation_response(call);
+}
+
+
+void
 ngx_iot_operation_not_found(ngx_iot_call_t *call)
 {
     ngx_iot_error(&call->error, OPERATION_NOT_FOUND,

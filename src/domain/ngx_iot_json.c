@@ -90,6 +90,8 @@ static int ngx_iot_json_map_key(void *ctx, const u_char *data, size_t len);
 static int ngx_iot_json_array_start(void *ctx);
 static int ngx_iot_json_end(void *ctx);
 
+static int ngx_iot_json_scalar(ngx_iot_json_parser_t *parser,
+    ngx_iot_json_type_e type, const u_char *data, size_t len);
 static int ngx_iot_json_open(ngx_iot_json_parser_t *parser,
     ngx_iot_json_type_e type);
 static u_char *ngx_iot_json_pos(ngx_iot_json_parser_t *parser);
@@ -115,6 +117,7 @@ static void ngx_iot_json_arena_free(void *ctx, void *data);
 
 static const char  *const ngx_iot_json_types[] = {
     "a string",
+    "a number",
     "an object",
     "an array"
 };
@@ -430,20 +433,26 @@ ngx_iot_json_boolean(void *ctx, int value)
 static int
 ngx_iot_json_number(void *ctx, const char *data, size_t len)
 {
-    return ngx_iot_json_value(ctx, NGX_IOT_JSON_OTHER);
+    return ngx_iot_json_scalar(ctx, NGX_IOT_JSON_NUMBER, (u_char *) data, len);
 }
 
 
 static int
 ngx_iot_json_string(void *ctx, const u_char *data, size_t len)
 {
-    ngx_iot_json_parser_t  *parser = ctx;
+    return ngx_iot_json_scalar(ctx, NGX_IOT_JSON_STRING, data, len);
+}
 
-    if (!ngx_iot_json_value(parser, NGX_IOT_JSON_STRING)) {
+
+static int
+ngx_iot_json_scalar(ngx_iot_json_parser_t *parser, ngx_iot_json_type_e type,
+    const u_char *data, size_t len)
+{
+    if (!ngx_iot_json_value(parser, type)) {
         return 0;
     }
 
-    if (ngx_iot_json_wanted(parser, NGX_IOT_JSON_STRING)) {
+    if (ngx_iot_json_wanted(parser, type)) {
         parser->rc = ngx_iot_json_keep(parser, data, len,
                                        parser->field->value);
     }

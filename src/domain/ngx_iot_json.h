@@ -17,10 +17,11 @@
 #define NGX_IOT_JSON_DEPTH_MAX  100
 
 
-/* an object or an array is taken as its text, from bracket to bracket */
+/* but for a string, which is decoded, a value is taken as its text */
 
 typedef enum {
     NGX_IOT_JSON_STRING = 0,
+    NGX_IOT_JSON_NUMBER,
     NGX_IOT_JSON_OBJECT,
     NGX_IOT_JSON_ARRAY
 } ngx_iot_json_type_e;

@@ -19,6 +19,9 @@ typedef struct {
 } ngx_iot_operation_form_t;
 
 
+static void ngx_iot_operation_result(ngx_iot_json_out_t *out,
+    const ngx_iot_operation_t *operation,
+    const ngx_iot_operation_form_t *form);
 static void ngx_iot_operation_certificate_name(ngx_iot_json_out_t *out,
     const ngx_iot_operation_t *operation);
 static void ngx_iot_operation_certificate(ngx_iot_json_out_t *out,
@@ -86,6 +89,7 @@ ngx_uint_t
 ngx_iot_operation_answers_certificate(const ngx_iot_operation_t *operation)
 {
     return operation->done
+           && operation->error.code == 0
            && ngx_iot_operation_forms[operation->kind].response
               == ngx_iot_operation_certificate;
 }
@@ -95,6 +99,7 @@ ngx_uint_t
 ngx_iot_operation_answers_registry(const ngx_iot_operation_t *operation)
 {
     return operation->done
+           && operation->error.code == 0
            && ngx_iot_operation_forms[operation->kind].response
               == ngx_iot_operation_registry;
 }
@@ -109,15 +114,14 @@ ngx_iot_operation_has_certificate(const ngx_iot_operation_t *operation)
 
 
 void
-ngx_iot_operation_write(ngx_iot_json_out_t *out, const void *data)
+ngx_iot_operation_write(ngx_iot_json_out_t *out, const char *key,
+    const ngx_iot_operation_t *operation)
 {
-    const ngx_iot_operation_t       *operation;
     const ngx_iot_operation_form_t  *form;
 
-    operation = data;
     form = &ngx_iot_operation_forms[operation->kind];
 
-    ngx_iot_json_out_object(out, NULL);
+    ngx_iot_json_out_object(out, key);
 
     ngx_iot_json_out_string(out, "id", &operation->id);
     ngx_iot_json_out_literal(out, "description", form->description);
@@ -132,12 +136,37 @@ ngx_iot_operation_write(ngx_iot_json_out_t *out, const void *data)
     ngx_iot_json_out_object_end(out);
 
     if (operation->done) {
-        ngx_iot_json_out_object(out, "response");
-        ngx_iot_json_out_literal(out, "@type", form->response_type);
-        form->response(out, operation);
-        ngx_iot_json_out_object_end(out);
+        ngx_iot_operation_result(out, operation, form);
     }
 
+    ngx_iot_json_out_object_end(out);
+}
+
+
+static void
+ngx_iot_operation_result(ngx_iot_json_out_t *out,
+    const ngx_iot_operation_t *operation, const ngx_iot_operation_form_t *form)
+{
+    const ngx_iot_status_t  *error;
+
+    error = &operation->error;
+
+    if (error->code) {
+        ngx_iot_json_out_object(out, "error");
+        ngx_iot_json_out_number(out, "code", error->code);
+        ngx_iot_json_out_string(out, "message", &error->message);
+
+        if (error->details.len) {
+            ngx_iot_json_out_raw(out, "details", &error->details);
+        }
+
+        ngx_iot_json_out_object_end(out);
+        return;
+    }
+
+    ngx_iot_json_out_object(out, "response");
+    ngx_iot_json_out_literal(out, "@type", form->response_type);
+    form->response(out, operation);
     ngx_iot_json_out_object_end(out);
 }
 

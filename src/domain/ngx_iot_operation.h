@@ -29,6 +29,15 @@ typedef enum {
 } ngx_iot_operation_kind_e;
 
 
+/* google.rpc.Status: why an operation failed */
+
+typedef struct {
+    ngx_uint_t                 code;        /* google.rpc.Code; 0: none */
+    ngx_str_t                  message;
+    ngx_str_t                  details;     /* a JSON array, or empty */
+} ngx_iot_status_t;
+
+
 /* yandex.cloud.operation.Operation */
 
 typedef struct {
@@ -39,6 +48,7 @@ typedef struct {
     ngx_iot_msec_t             created_at;
     ngx_iot_msec_t             modified_at;
     ngx_uint_t                 done;
+    ngx_iot_status_t           error;       /* with done only */
 
     /*
      * The certificate that the operation is about, if it is about one: its
@@ -66,12 +76,16 @@ ngx_uint_t ngx_iot_operation_answers_certificate(
 ngx_uint_t ngx_iot_operation_answers_registry(
     const ngx_iot_operation_t *operation);
 
-/* 1 when it is about a certificate, not about the registry itself */
+/*
+ * 1 when it is about a certificate, not about the registry itself: those are
+ * the operations that a backend finishes, if one is to
+ */
 ngx_uint_t ngx_iot_operation_has_certificate(
     const ngx_iot_operation_t *operation);
 
-/* writes an Operation; data is an ngx_iot_operation_t */
-void ngx_iot_operation_write(ngx_iot_json_out_t *out, const void *data);
+/* writes an Operation as the value of key, NULL as in ngx_iot_json_out.h */
+void ngx_iot_operation_write(ngx_iot_json_out_t *out, const char *key,
+    const ngx_iot_operation_t *operation);
 
 
 #endif /* _NGX_IOT_OPERATION_H_INCLUDED_ */

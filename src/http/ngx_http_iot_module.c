@@ -36,6 +36,10 @@ static char *ngx_http_iot_operations(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_iot_status_location(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+static char *ngx_http_iot_complete(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static char *ngx_http_iot_set_completion(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
 static char *ngx_http_iot_set_registries(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_iot_set_rsa_bits(ngx_conf_t *cf, ngx_command_t *cmd,
@@ -52,6 +56,13 @@ static void ngx_http_iot_exit_process(ngx_cycle_t *cycle);
 static ngx_conf_enum_t  ngx_http_iot_registries[] = {
     { ngx_string("known"), 0 },
     { ngx_string("open"), 1 },
+    { ngx_null_string, 0 }
+};
+
+
+static ngx_conf_enum_t  ngx_http_iot_completion[] = {
+    { ngx_string("immediate"), 0 },
+    { ngx_string("backend"), 1 },
     { ngx_null_string, 0 }
 };
 
@@ -100,6 +111,13 @@ static ngx_command_t  ngx_http_iot_commands[] = {
       0,
       NULL },
 
+    { ngx_string("iot_complete"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_iot_complete,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("iot_caller"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
       ngx_http_set_complex_value_slot,
@@ -127,6 +145,13 @@ static ngx_command_t  ngx_http_iot_commands[] = {
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_iot_loc_conf_t, import),
       NULL },
+
+    { ngx_string("iot_completion"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_iot_set_completion,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_iot_loc_conf_t, backend),
+      &ngx_http_iot_completion },
 
     { ngx_string("iot_operation_retention"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
@@ -285,6 +310,7 @@ ngx_http_iot_create_loc_conf(ngx_conf_t *cf)
     conf->limit = NGX_CONF_UNSET;
     conf->open = NGX_CONF_UNSET_UINT;
     conf->import = NGX_CONF_UNSET;
+    conf->backend = NGX_CONF_UNSET_UINT;
     conf->retention = NGX_CONF_UNSET;
     conf->idempotency_retention = NGX_CONF_UNSET;
 
@@ -306,6 +332,7 @@ ngx_http_iot_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_ptr_value(conf->access, prev->access, NULL);
     ngx_conf_merge_uint_value(conf->open, prev->open, 0);
     ngx_conf_merge_value(conf->import, prev->import, 0);
+    ngx_conf_merge_uint_value(conf->backend, prev->backend, 0);
     ngx_conf_merge_value(conf->min_rsa_bits, prev->min_rsa_bits, 2048);
     ngx_conf_merge_size_value(conf->max_size, prev->max_size, 64 * 1024);
     ngx_conf_merge_value(conf->limit, prev->limit, 0);
@@ -326,6 +353,7 @@ ngx_http_iot_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     settings = &conf->settings;
 
     settings->open = conf->open;
+    settings->backend = conf->backend;
     settings->operation_retention = (ngx_iot_msec_t) conf->retention * 1000;
     settings->idempotency_retention =
                          (ngx_iot_msec_t) conf->idempotency_retention * 1000;
@@ -453,6 +481,13 @@ ngx_http_iot_status_location(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
+static char *
+ngx_http_iot_complete(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    return ngx_http_iot_serve(cf, conf, NGX_IOT_COMPLETION);
+}
+
+
 /*
  * nginx's own setters name the value that they refuse, but not the directive
  * nor what it expects.
@@ -465,6 +500,18 @@ ngx_http_iot_set_registries(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     rv = ngx_conf_set_enum_slot(cf, cmd, conf);
 
     return (rv == NGX_CONF_ERROR) ? "expects \"known\" or \"open\"" : rv;
+}
+
+
+static char *
+ngx_http_iot_set_completion(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    char  *rv;
+
+    rv = ngx_conf_set_enum_slot(cf, cmd, conf);
+
+    return (rv == NGX_CONF_ERROR) ? "expects \"immediate\" or \"backend\""
+                                  : rv;
 }
 
 

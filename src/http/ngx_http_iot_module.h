@@ -55,6 +55,7 @@ typedef struct {
     ngx_uint_t                  accept;
     ngx_uint_t                  open;
     ngx_flag_t                  import;
+    ngx_uint_t                  backend;
     time_t                      retention;
     time_t                      idempotency_retention;
 } ngx_http_iot_loc_conf_t;

@@ -14,6 +14,8 @@ typedef struct {
 } ngx_http_iot_status_t;
 
 
+static ngx_int_t ngx_http_iot_poll_interval(ngx_http_request_t *r,
+    const ngx_iot_operation_t *operation);
 static void ngx_http_iot_status_write(ngx_iot_json_out_t *out,
     const void *data);
 static ngx_uint_t ngx_http_iot_error_page(ngx_http_request_t *r,
@@ -37,10 +39,30 @@ ngx_http_iot_send_answer(ngx_http_request_t *r, ngx_http_iot_ctx_t *ctx)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
+    if (ngx_http_iot_poll_interval(r, &ctx->call.operation) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
     ctx->answered = 1;
     ctx->code = NGX_IOT_OK;
 
     return ngx_http_iot_send(r, NGX_HTTP_OK, &json);
+}
+
+
+/* an operation that is not done says when to ask again */
+static ngx_int_t
+ngx_http_iot_poll_interval(ngx_http_request_t *r,
+    const ngx_iot_operation_t *operation)
+{
+    static ngx_str_t  seconds = ngx_string("1");
+
+    if (operation->id.len == 0 || operation->done) {
+        return NGX_OK;
+    }
+
+    return ngx_http_iot_add_header(r, "x-operation-poll-interval", &seconds)
+           ? NGX_OK : NGX_ERROR;
 }
 
 

@@ -2,22 +2,29 @@
 -- SPDX-License-Identifier: BSD-2-Clause
 
 -- Deletes a certificate: its record, its place in the list, its SHA-1 alias
--- and its claim go, the finished operation comes, all of it or nothing.
+-- and its claim go, the finished operation comes, all of it or nothing.  With
+-- "backend" the certificate stays until the operation is finished.
 --
 -- KEYS  1 to 4 as lib/operation.lua has them
 --       5 certificate  6 list of certificates  7 SHA-1 aliases
---       8 claim, when it is in the same slot
+--       8 what waits  9 pending operations  10 stream of events
+--       11 claim, when it is in the same slot
 -- ARGV  1 to 9 as lib/operation.lua has them  10 SHA-256, raw
+--       11 "immediate" or "backend"
 --
 -- Answers OK with the operation that had claimed it (without, when this has
--- been done before), SAME, REUSED, TAKEN, NO_REGISTRY, NOT_FOUND or NEWER.
+-- been done before or is to be done by a backend), SAME, REUSED, TAKEN,
+-- NO_REGISTRY, NOT_FOUND, PENDING and the operation that the certificate waits
+-- for, or NEWER.
 
 -- include lib/registry.lua
 -- include lib/idempotency.lua
 -- include lib/operation.lua
 -- include lib/claim.lua
+-- include lib/certificate.lua
+-- include lib/pending.lua
 
-local registry_id, sha256, claim_key = ARGV[1], ARGV[10], KEYS[8]
+local registry_id, sha256, claim_key = ARGV[1], ARGV[10], KEYS[11]
 
 local answer = operation_begun('2', sha256)
                or registry_refusal(KEYS[1], ARGV[7], false)
@@ -26,7 +33,6 @@ if answer then
     return answer
 end
 
--- format, eight bytes of createdAt, twenty of operation id, twenty of SHA-1
 local record = redis.call('GETRANGE', KEYS[5], 0, 48)
 
 if record == '' then
@@ -37,22 +43,28 @@ if record:byte() > FORMAT then
     return {'NEWER'}
 end
 
-local added_by, sha1 = record:sub(10, 29), record:sub(30, 49)
-local alias = redis.call('HGET', KEYS[7], sha1)
 local claim = claim_key and redis.call('GET', claim_key)
 
 if claim and claim:byte() > FORMAT then
     return {'NEWER'}
 end
 
-redis.call('DEL', KEYS[5])
-redis.call('ZREM', KEYS[6], record:sub(4, 9) .. sha256)
+local waits = redis.call('HGET', KEYS[8], sha256)
 
--- two certificates of one SHA-1 can be made: the alias may be the other's
-
-if alias == sha256 then
-    redis.call('HDEL', KEYS[7], sha1)
+if waits then
+    return {'PENDING', waits:sub(2)}
 end
+
+if ARGV[11] == 'backend' then
+    operation_store('2', sha256, pending_begin(KEYS[8], KEYS[9], KEYS[10],
+                                               '2', sha256, ''))
+
+    return {'OK'}
+end
+
+local added_by = record:sub(10, 29)
+
+certificate_remove(KEYS[5], KEYS[6], KEYS[7], record, sha256)
 
 if claim == claim_value(registry_id, added_by) then
     redis.call('DEL', claim_key)

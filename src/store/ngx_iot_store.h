@@ -34,7 +34,10 @@
  *   {t}:o:<operation>               HASH    v format, k kind, r registry id,
  *                                           f SHA-256, b createdBy, c created
  *                                           and m modified (when they differ),
- *                                           ms, d done; expires
+ *                                           ms, d done, ec, em and ed code,
+ *                                           message and details of its error,
+ *                                           s event that waits for a backend;
+ *                                           expires when it is done
  *   {t}:y:<registry>                ZSET    score 0, operation ids; expires
  *   {t}:i:<32 hex digits>           STRING  1 byte format, operation id,
  *                                           8 bytes of request hash: what
@@ -42,6 +45,14 @@
  *                                           expires
  *   {t}:a:<operation>               STRING  empty: a fence, the operation will
  *                                           never be stored; expires
+ *   {t}:e                           STREAM  events for backends
+ *   {t}:p                           ZSET    operations that wait for one:
+ *                                           <operation>:<registry>:<sha256>,
+ *                                           score: when its event was
+ *                                           delivered last, ms
+ *   {t}:w:<registry>                HASH    SHA-256 -> kind and operation that
+ *                                           it waits for; n how many of them
+ *                                           are adds
  *   {f}:x:<fingerprint>             STRING  1 byte format, registry id, 0x1f,
  *                                           operation id: the claim that makes
  *                                           a certificate one registry's own
@@ -63,6 +74,8 @@
 #define NGX_IOT_STORE_TEXT      0
 #define NGX_IOT_STORE_PEM       1
 #define NGX_IOT_STORE_PEM_OPEN  2
+
+#define NGX_IOT_STORE_MARK      0x80
 
 
 /* a member of a registry's list, which is also a place in it */
@@ -95,6 +108,7 @@ typedef enum {
     NGX_IOT_STORE_SAME,                 /* the Idempotency-Key's operation */
     NGX_IOT_STORE_REUSED,               /* another request had its key */
     NGX_IOT_STORE_RENAMED,              /* since the name was read */
+    NGX_IOT_STORE_WAITS,                /* for a backend */
     NGX_IOT_STORE_NEWER,                /* a record of a newer format */
     NGX_IOT_STORE_ERROR                 /* not a reply of ours; logged */
 } ngx_iot_store_result_e;
@@ -155,8 +169,9 @@ typedef struct {
 
 
 /*
- * Adds operation->certificate to its registry, and the operation, which is
- * done.  claimed: the operation has claimed it, else the script does so.
+ * Adds operation->certificate to its registry, and the operation; when that is
+ * not done the certificate waits for it.  claimed: the operation has claimed
+ * it, else the script does so.
  * OK, NO_REGISTRY, REGISTRY_DISABLED, LIMIT, FENCED; EXISTS and SAME with an
  * operation in holder, HELD with the registry and the operation that have
  * claimed it, in the pool.
@@ -205,9 +220,11 @@ ngx_iot_store_result_e ngx_iot_store_certificate_resolved(
 
 /*
  * Deletes the certificate that operation->certificate names by registry id,
- * sha256 and fingerprint; adds the operation, which is done.
+ * sha256 and fingerprint; adds the operation; when that is not done the
+ * certificate stays until it is.
  * NO_REGISTRY or NOT_FOUND; OK with the operation whose claim is to be
- * released, empty when there is none.
+ * released, empty when there is none; WAITS with the operation that the
+ * certificate waits for, in the pool.
  */
 ngx_int_t ngx_iot_store_delete_certificate(const ngx_iot_store_t *store,
     const ngx_iot_operation_t *operation, ngx_iot_resp_request_t *req);
@@ -365,6 +382,51 @@ ngx_int_t ngx_iot_store_probe(const ngx_iot_store_t *store, ngx_uint_t shard,
     ngx_iot_resp_request_t *req);
 ngx_iot_store_result_e ngx_iot_store_probed(const ngx_iot_store_t *store,
     const ngx_iot_resp_reply_t *reply);
+
+
+/* operations that wait for a backend */
+
+typedef struct {
+    ngx_uint_t        cancel;           /* unsigned  cancel:1; not finished */
+    ngx_iot_status_t  error;            /* code 0: it succeeded */
+    ngx_iot_msec_t    now;
+} ngx_iot_store_finish_t;
+
+
+/* where a list of them goes on: behind this one */
+
+typedef struct {
+    ngx_uint_t        shard;
+    ngx_iot_msec_t    delivered;
+    u_char            id[NGX_IOT_OPERATION_ID_LEN];
+} ngx_iot_store_pending_place_t;
+
+
+/*
+ * Finishes the operation, which names a certificate by registry id, sha256 and
+ * fingerprint, or cancels it.
+ * OK: it was done before, WAITS: it did, and is done now; either way it is set
+ * as by ngx_iot_store_operation(), and with WAITS *added_by, in the pool, when
+ * a claim of that operation is still to be released; NOT_FOUND.
+ */
+ngx_int_t ngx_iot_store_finish_operation(const ngx_iot_store_t *store,
+    const ngx_iot_operation_t *operation,
+    const ngx_iot_store_finish_t *finish, ngx_iot_resp_request_t *req);
+ngx_iot_store_result_e ngx_iot_store_operation_finished(
+    const ngx_iot_store_t *store, const ngx_iot_resp_reply_t *reply,
+    ngx_iot_operation_t *operation, ngx_str_t *added_by);
+
+/*
+ * Reads at most n operations of a shard that wait, behind the place.
+ * OK: *n ids, and places of them; n in: how many there is room for.
+ */
+ngx_int_t ngx_iot_store_list_pending(const ngx_iot_store_t *store,
+    const ngx_iot_store_pending_place_t *after, ngx_uint_t n,
+    ngx_iot_resp_request_t *req);
+ngx_iot_store_result_e ngx_iot_store_pending_listed(
+    const ngx_iot_store_t *store, const ngx_iot_resp_reply_t *reply,
+    ngx_uint_t shard, ngx_str_t *ids, ngx_iot_store_pending_place_t *places,
+    ngx_uint_t *n);
 
 
 #endif /* _NGX_IOT_STORE_H_INCLUDED_ */

@@ -18,14 +18,19 @@
 #define NGX_IOT_RECORD_ENCODING     (NGX_IOT_RECORD_SHA1 + NGX_IOT_SHA1_LEN)
 #define NGX_IOT_RECORD_HEAD_LEN     (NGX_IOT_RECORD_ENCODING + 1)
 
-/* of a certificate in a registry: its record, the list, the aliases */
-#define NGX_IOT_CERTIFICATE_KEYS    3
+/*
+ * of a certificate in a registry: its record, the list, the aliases; what
+ * waits, pending operations, events
+ */
+#define NGX_IOT_CERTIFICATE_KEYS    6
 
 
 static ngx_int_t ngx_iot_store_change_certificate(
     const ngx_iot_store_t *store, const ngx_iot_operation_t *operation,
     ngx_iot_script_e script, ngx_uint_t nkeys, ngx_uint_t nargs,
     ngx_iot_resp_request_t *req);
+static ngx_str_t ngx_iot_store_completion(
+    const ngx_iot_operation_t *operation);
 static ngx_int_t ngx_iot_store_encoding(const ngx_iot_store_t *store,
     const ngx_iot_certificate_t *certificate, u_char *encoding);
 static ngx_int_t ngx_iot_store_pem(const ngx_iot_store_t *store,
@@ -43,6 +48,7 @@ static const ngx_iot_store_answer_t  ngx_iot_store_answers[] = {
     { "LIMIT", NGX_IOT_STORE_LIMIT },
     { "SAME", NGX_IOT_STORE_SAME },
     { "REUSED", NGX_IOT_STORE_REUSED },
+    { "PENDING", NGX_IOT_STORE_WAITS },
     { "NEWER", NGX_IOT_STORE_NEWER },
     { NULL, NGX_IOT_STORE_ERROR }
 };
@@ -60,7 +66,7 @@ ngx_iot_store_add_certificate(const ngx_iot_store_t *store,
 
     if (ngx_iot_store_change_certificate(store, operation,
                                          NGX_IOT_SCRIPT_ADD_CERTIFICATE,
-                                         claimed ? 1 : 2, 5, req)
+                                         claimed ? 1 : 2, 6, req)
         != NGX_OK)
     {
         return NGX_ERROR;
@@ -85,6 +91,12 @@ ngx_iot_store_add_certificate(const ngx_iot_store_t *store,
     {
         return NGX_ERROR;
     }
+
+    if (!operation->done) {
+        arg[3].data[NGX_IOT_RECORD_ENCODING] |= NGX_IOT_STORE_MARK;
+    }
+
+    arg[6] = ngx_iot_store_completion(operation);
 
     return NGX_OK;
 }
@@ -161,11 +173,14 @@ ngx_iot_store_delete_certificate(const ngx_iot_store_t *store,
 
     if (ngx_iot_store_change_certificate(store, operation,
                                          NGX_IOT_SCRIPT_DELETE_CERTIFICATE,
-                                         store->cluster ? 0 : 1, 0, req)
+                                         store->cluster ? 0 : 1, 1, req)
         != NGX_OK)
     {
         return NGX_ERROR;
     }
+
+    req->argv[req->nkeys + NGX_IOT_CHANGE_ARGS + 1] =
+                                           ngx_iot_store_completion(operation);
 
     if (store->cluster) {
         return NGX_OK;
@@ -189,6 +204,7 @@ ngx_iot_store_certificate_deleted(const ngx_iot_store_t *store,
                                   "delete_certificate");
 
     if (result != NGX_IOT_STORE_SAME
+        && result != NGX_IOT_STORE_WAITS
         && (result != NGX_IOT_STORE_OK || reply->nelts == 1))
     {
         ngx_str_null(operation_id);
@@ -197,6 +213,17 @@ ngx_iot_store_certificate_deleted(const ngx_iot_store_t *store,
 
     return ngx_iot_store_answer_id(store, reply, result, "delete_certificate",
                                    operation_id);
+}
+
+
+/* "backend" when one has to finish it, as scripts know it */
+static ngx_str_t
+ngx_iot_store_completion(const ngx_iot_operation_t *operation)
+{
+    static const ngx_str_t  immediate = ngx_string("immediate");
+    static const ngx_str_t  backend = ngx_string("backend");
+
+    return operation->done ? immediate : backend;
 }
 
 
@@ -232,7 +259,10 @@ ngx_iot_store_change_certificate(const ngx_iot_store_t *store,
 
     if (ngx_iot_store_key(store, &key[0], tag, 'c', registry_id, hex)
         || ngx_iot_store_key(store, &key[1], tag, 'z', registry_id, NULL)
-        || ngx_iot_store_key(store, &key[2], tag, 'h', registry_id, NULL))
+        || ngx_iot_store_key(store, &key[2], tag, 'h', registry_id, NULL)
+        || ngx_iot_store_key(store, &key[3], tag, 'w', registry_id, NULL)
+        || ngx_iot_store_key(store, &key[4], tag, 'p', NULL, NULL)
+        || ngx_iot_store_key(store, &key[5], tag, 'e', NULL, NULL))
     {
         return NGX_ERROR;
     }
@@ -561,6 +591,11 @@ ngx_iot_store_record(const ngx_iot_store_t *store,
 
     if (reply->str.len <= NGX_IOT_RECORD_HEAD_LEN) {
         return ngx_iot_store_broken(store, NULL, "certificate");
+    }
+
+    if (record[NGX_IOT_RECORD_ENCODING] & NGX_IOT_STORE_MARK) {
+        /* as far as readers are concerned it is not there yet */
+        return NGX_IOT_STORE_NOT_FOUND;
     }
 
     created_at = 0;

@@ -22,6 +22,13 @@
 #define NGX_IOT_CHANGE_ARGS  9
 
 
+/* what ngx_iot_store_operation() reads of an operation's record */
+
+#define NGX_IOT_STORE_OPERATION_FIELDS  11
+
+extern const ngx_str_t  ngx_iot_store_operation_fields[];
+
+
 typedef struct {
     const char              *word;
     ngx_iot_store_result_e   result;

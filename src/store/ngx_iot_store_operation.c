@@ -12,7 +12,9 @@
 
 /* in the order of ngx_iot_store_operation() */
 
-static ngx_str_t  ngx_iot_store_operation_fields[] = {
+const ngx_str_t
+    ngx_iot_store_operation_fields[NGX_IOT_STORE_OPERATION_FIELDS] =
+{
     ngx_string("v"),
     ngx_string("k"),
     ngx_string("r"),
@@ -20,11 +22,16 @@ static ngx_str_t  ngx_iot_store_operation_fields[] = {
     ngx_string("b"),
     ngx_string("c"),
     ngx_string("m"),
-    ngx_string("d")
+    ngx_string("d"),
+    ngx_string("ec"),
+    ngx_string("em"),
+    ngx_string("ed")
 };
 
-#define NGX_IOT_STORE_OPERATION_FIELDS                                        \
-    (sizeof(ngx_iot_store_operation_fields) / sizeof(ngx_str_t))
+
+static ngx_iot_store_result_e ngx_iot_store_operation_error(
+    const ngx_iot_store_t *store, ngx_iot_resp_reply_t **elts,
+    ngx_iot_status_t *error);
 
 
 static const ngx_iot_store_answer_t  ngx_iot_store_operation_answers[] = {
@@ -139,6 +146,40 @@ ngx_iot_store_operation(const ngx_iot_store_t *store,
     ngx_memcpy(certificate->sha256, elts[3]->str.data, NGX_IOT_SHA256_LEN);
     ngx_hex_dump(certificate->fingerprint, certificate->sha256,
                  NGX_IOT_SHA256_LEN);
+
+    return ngx_iot_store_operation_error(store, &elts[8], &operation->error);
+}
+
+
+/* code, message and details; an operation that did not fail has none */
+static ngx_iot_store_result_e
+ngx_iot_store_operation_error(const ngx_iot_store_t *store,
+    ngx_iot_resp_reply_t **elts, ngx_iot_status_t *error)
+{
+    ngx_iot_msec_t  code;
+
+    if (elts[0]->type == NGX_IOT_RESP_NIL) {
+        return NGX_IOT_STORE_OK;
+    }
+
+    if (ngx_iot_store_parse_number(elts[0], &code) != NGX_OK
+        || elts[1]->type != NGX_IOT_RESP_STRING
+        || elts[2]->type != NGX_IOT_RESP_STRING)
+    {
+        return ngx_iot_store_broken(store, NULL, "operation's error");
+    }
+
+    error->code = (ngx_uint_t) code;
+
+    if (ngx_iot_store_copy(store, &error->message, elts[1]->str.data,
+                           elts[1]->str.len)
+        != NGX_OK
+        || ngx_iot_store_copy(store, &error->details, elts[2]->str.data,
+                              elts[2]->str.len)
+           != NGX_OK)
+    {
+        return NGX_IOT_STORE_ERROR;
+    }
 
     return NGX_IOT_STORE_OK;
 }

@@ -86,7 +86,7 @@ static ngx_iot_settings_t  settings = {
     { 2048, 65536, 0 },
     (ngx_iot_msec_t) 30 * 24 * 3600 * 1000,
     (ngx_iot_msec_t) 24 * 3600 * 1000,
-    0, 0
+    0, 0, 0
 };
 
 
@@ -192,8 +192,8 @@ answer(ngx_iot_call_t *call)
 
     ngx_str_null(&json);
 
-    (void) ngx_iot_json_out_render(call->pool, ngx_iot_operation_write,
-                                   &call->operation, &json);
+    (void) ngx_iot_json_out_render(call->pool, ngx_iot_method_write_operation,
+                                   call, &json);
 
     return json;
 }
@@ -274,7 +274,12 @@ test_routes(void)
         { "/operations", NGX_IOT_GET, NULL, 0 },
         { "/operations/", NGX_IOT_GET, NULL, 0 },
         { "/operations/x/y", NGX_IOT_GET, NULL, 0 },
-        { "/operations/x:cancel", NGX_IOT_DELETE, NULL, 0 },
+        { "/operations/x:cancel", NGX_IOT_GET, "OperationService.Cancel", 0 },
+        { "/operations/x:cancel", NGX_IOT_POST, "OperationService.Cancel",
+          0 },
+        { "/operations/x:cancel", NGX_IOT_DELETE, NULL,
+          NGX_IOT_GET|NGX_IOT_POST },
+        { "/operations/x:finish", NGX_IOT_POST, NULL, 0 },
         { "/operations/:", NGX_IOT_GET, NULL, 0 },
         { "/iot-devices/v1/registries/a:b/certificates", NGX_IOT_POST,
           "RegistryService.AddCertificate", 0 },
@@ -306,6 +311,12 @@ test_routes(void)
         unit_is_int(route.allow, routes[i].allow, "... its verbs");
     }
 
+    ngx_str_set(&path, "/operations/x:finish");
+
+    unit_is_int(ngx_iot_method_find(NGX_IOT_COMPLETION, NGX_IOT_POST, &path,
+                                    &route),
+                NGX_OK, "a backend's own service");
+
     ngx_str_set(&path, "/operations/x");
 
     unit_is_int(ngx_iot_method_find(NGX_IOT_REGISTRY_SERVICE, NGX_IOT_GET,
@@ -328,8 +339,8 @@ test_add_request(void)
     unit_ok(call->request.script
             == &ngx_iot_scripts[NGX_IOT_SCRIPT_ADD_CERTIFICATE],
             "the script");
-    unit_is_int(call->request.nkeys, 9, "keys");
-    unit_is_int(call->request.argc, 24, "keys and arguments");
+    unit_is_int(call->request.nkeys, 12, "keys");
+    unit_is_int(call->request.argc, 28, "keys and arguments");
     unit_ok(call->request.writes && !call->request.large,
             "it writes, its reply is small");
 
@@ -343,28 +354,32 @@ test_add_request(void)
     unit_is_str(&argv[4], "gw:{7e}:c:fleet:" FINGERPRINT, "certificate");
     unit_is_str(&argv[5], "gw:{7e}:z:fleet", "list");
     unit_is_str(&argv[6], "gw:{7e}:h:fleet", "aliases");
-    unit_is_str(&argv[7], "gw:{7e}:a:" OPERATION_ID, "fence");
-    unit_is_str(&argv[8], "gw:{4j}:x:" FINGERPRINT, "claim");
+    unit_is_str(&argv[7], "gw:{7e}:w:fleet", "what waits");
+    unit_is_str(&argv[8], "gw:{7e}:p", "pending operations");
+    unit_is_str(&argv[9], "gw:{7e}:e", "events");
+    unit_is_str(&argv[10], "gw:{7e}:a:" OPERATION_ID, "fence");
+    unit_is_str(&argv[11], "gw:{4j}:x:" FINGERPRINT, "claim");
 
-    unit_is_str(&argv[9], "fleet", "registry id");
-    unit_is_str(&argv[10], OPERATION_ID, "operation id");
-    unit_is_str(&argv[11], "1795500000123", "now");
-    unit_is_str(&argv[12], "alice", "createdBy");
-    unit_is_str(&argv[13], "2592000000", "the operation's life");
-    unit_is_str(&argv[14], "7e1k5oq9urr000000000", "operations before it");
-    unit_is_str(&argv[15], "known", "the registry must exist");
-    unit_is_str(&argv[16], "", "no Idempotency-Key: no hash");
+    unit_is_str(&argv[12], "fleet", "registry id");
+    unit_is_str(&argv[13], OPERATION_ID, "operation id");
+    unit_is_str(&argv[14], "1795500000123", "now");
+    unit_is_str(&argv[15], "alice", "createdBy");
+    unit_is_str(&argv[16], "2592000000", "the operation's life");
+    unit_is_str(&argv[17], "7e1k5oq9urr000000000", "operations before it");
+    unit_is_str(&argv[18], "known", "the registry must exist");
+    unit_is_str(&argv[19], "", "no Idempotency-Key: no hash");
 
-    unit_is_mem(&argv[18], SHA256, 32, "SHA-256");
-    unit_is_mem(&argv[19], SHA1, 20, "SHA-1");
-    unit_is_mem(&argv[20], &(NOW_BYTES SHA256)[2], 38,
+    unit_is_mem(&argv[21], SHA256, 32, "SHA-256");
+    unit_is_mem(&argv[22], SHA1, 20, "SHA-1");
+    unit_is_mem(&argv[23], &(NOW_BYTES SHA256)[2], 38,
                 "list member: six bytes of createdAt, SHA-256");
 
-    record = argv[21];
+    record = argv[24];
     unit_is_int(record.len, 50 + DER_LEN, "record: head and DER");
     record.len = 50;
     unit_is_mem(&record, "\1" NOW_BYTES OPERATION_ID SHA1 "\1", 50,
                 "record: format, createdAt, operation, SHA-1, PEM from DER");
+    unit_is_str(&argv[27], "immediate", "nobody has to finish it");
 }
 
 
@@ -386,12 +401,12 @@ test_idempotency(void)
 
     argv = call->request.argv;
     unit_is_int(argv[3].len, sizeof(name), "its record's name");
-    unit_is_int(argv[16].len, sizeof(hash), "the request's hash");
+    unit_is_int(argv[19].len, sizeof(hash), "the request's hash");
 
     ngx_memcpy(name, argv[3].data, sizeof(name));
-    ngx_memcpy(hash, argv[16].data, sizeof(hash));
+    ngx_memcpy(hash, argv[19].data, sizeof(hash));
 
-    unit_is_str(&argv[17], "86400000", "the record's life");
+    unit_is_str(&argv[20], "86400000", "the record's life");
 
     call = start_add(" { \"certificate_data\": \"" PEM_IN_JSON "\" } ");
     ngx_str_set(&call->idempotency_key,
@@ -400,7 +415,7 @@ test_idempotency(void)
 
     argv = call->request.argv;
     unit_is_mem(&argv[3], name, sizeof(name), "... the same name");
-    unit_is_mem(&argv[16], hash, sizeof(hash), "... the same hash");
+    unit_is_mem(&argv[19], hash, sizeof(hash), "... the same hash");
 
     call = start_add("{\"certificateData\":\"" PEM_IN_JSON "\\n\"}");
     ngx_str_set(&call->idempotency_key,
@@ -409,7 +424,7 @@ test_idempotency(void)
 
     argv = call->request.argv;
     unit_is_mem(&argv[3], name, sizeof(name), "another request: its name");
-    unit_ok(ngx_memcmp(argv[16].data, hash, 8) != 0, "... another hash");
+    unit_ok(ngx_memcmp(argv[19].data, hash, 8) != 0, "... another hash");
 
     call = start_add("{\"certificateData\":\"" PEM_IN_JSON "\"}");
     ngx_str_set(&call->idempotency_key,
@@ -440,7 +455,7 @@ test_idempotency_answers(void)
 
     static const char  *record[] = {
         "1", "1", "fleet", "0123456789abcdef0123456789abcdef", "alice",
-        "1795500000123", NULL, "0"
+        "1795500000123", NULL, "0", NULL, NULL, NULL
     };
 
     call = start_add("{\"certificateData\":\"" PEM_IN_JSON "\"}");
@@ -455,7 +470,7 @@ test_idempotency_answers(void)
     ngx_iot_call_timed_out(call);
     is_reason(call, "STORE_UNAVAILABLE", "... and that changes nothing");
 
-    (void) ngx_iot_method_finish(call, reply_array(call, 8, record));
+    (void) ngx_iot_method_finish(call, reply_array(call, 11, record));
 
     json = answer(call);
     unit_ok(ngx_strnstr(json.data, "\"done\":false", json.len) != NULL,
@@ -560,8 +575,8 @@ test_claim(void)
 
     unit_is_int(tell(call, "OK", NULL, NULL), NGX_AGAIN, "claimed");
     is_script(call, NGX_IOT_SCRIPT_ADD_CERTIFICATE, "... it is stored");
-    unit_is_int(call->request.nkeys, 8, "... without the claim's key");
-    unit_is_str(&call->request.argv[7], "gw:{7e}:a:" OPERATION_ID,
+    unit_is_int(call->request.nkeys, 11, "... without the claim's key");
+    unit_is_str(&call->request.argv[10], "gw:{7e}:a:" OPERATION_ID,
                 "... but the fence's");
 
     unit_is_int(tell(call, "OK", NULL, NULL), NGX_OK, "stored");
@@ -740,7 +755,7 @@ test_delete_releases(void)
         call->store.cluster = cluster;
 
         unit_is_int(ngx_iot_method_prepare(call), NGX_AGAIN, "a delete");
-        unit_is_int(call->request.nkeys, cluster ? 7 : 8, "... its keys");
+        unit_is_int(call->request.nkeys, cluster ? 10 : 11, "... its keys");
         unit_is_int(ngx_iot_method_finish(call, reply_array(call, 2, done)),
                     NGX_OK, "... is done");
         is_released(call, cluster ? OTHER_OLD : NULL);
@@ -791,7 +806,7 @@ test_record_forms(void)
                     forms[i].what);
         ngx_free(body);
 
-        record = &call->request.argv[21];
+        record = &call->request.argv[24];
         unit_is_int(record->data[49], forms[i].form, "... its form");
 
         text = call->operation.certificate.pem;
@@ -828,7 +843,7 @@ test_record_form_open(void)
 
     unit_is_int(call->method->prepare(call), NGX_AGAIN, "no last newline");
 
-    record = &call->request.argv[21];
+    record = &call->request.argv[24];
     unit_is_int(record->data[49], NGX_IOT_STORE_PEM_OPEN, "... its form");
     unit_is_int(ngx_iot_store_record(&call->store,
                     reply_string(call, (char *) record->data, record->len),
@@ -875,7 +890,7 @@ test_add_answers(void)
     call = start_add("{\"certificate_data\":\"" PEM_IN_JSON "\"}");
     (void) call->method->prepare(call);
 
-    unit_is_int(call->method->finish(call, reply_array(call, 1, ok)), NGX_OK,
+    unit_is_int(ngx_iot_method_finish(call, reply_array(call, 1, ok)), NGX_OK,
                 "OK");
 
     json = answer(call);
@@ -885,7 +900,7 @@ test_add_answers(void)
         call = start_add("{\"certificate_data\":\"" PEM_IN_JSON "\"}");
         (void) call->method->prepare(call);
 
-        unit_is_int(call->method->finish(call,
+        unit_is_int(ngx_iot_method_finish(call,
                         reply_array(call, refusals[i].n,
                                     (const char **) refusals[i].reply)),
                     NGX_DECLINED, "%s",
@@ -896,7 +911,7 @@ test_add_answers(void)
     call = start_add("{\"certificate_data\":\"" PEM_IN_JSON "\"}");
     (void) call->method->prepare(call);
 
-    unit_is_int(call->method->finish(call, reply_string(call, "OK", 2)),
+    unit_is_int(ngx_iot_method_finish(call, reply_string(call, "OK", 2)),
                 NGX_DECLINED, "not an array");
     is_reason(call, "INTERNAL_ERROR", "... its reason");
 }
@@ -934,12 +949,13 @@ test_add_refused(void)
                      PEM_IN_JSON "\"}");
     unit_is_int(call->method->prepare(call), NGX_AGAIN,
                 "another registry id in the body");
-    unit_is_str(&call->request.argv[9], "fleet", "... the path's wins");
+    unit_is_str(&call->request.argv[12], "fleet", "... the path's wins");
 }
 
 
 static const char  *operation_reply[] = {
-    "1", "1", "fleet", SHA256, "alice", "1795500000123", NULL, "1"
+    "1", "1", "fleet", SHA256, "alice", "1795500000123", NULL, "1", NULL,
+    NULL, NULL
 };
 
 
@@ -959,8 +975,8 @@ test_get_operation(void)
     unit_is_str(&call->request.argv[0], "HMGET", "HMGET");
     unit_is_str(&call->request.argv[1], "gw:{7e}:o:" OPERATION_ID, "its key");
 
-    unit_is_int(call->method->finish(call,
-                                     reply_array(call, 8, operation_reply)),
+    unit_is_int(ngx_iot_method_finish(call,
+                                     reply_array(call, 11, operation_reply)),
                 NGX_AGAIN, "the operation is there");
     unit_is_str(&call->registry_id, "fleet", "its registry, for iot_access");
     unit_is_str(&call->request.argv[0], "GET", "GET");
@@ -970,7 +986,7 @@ test_get_operation(void)
     ngx_memcpy(record, "\1" NOW_BYTES OPERATION_ID SHA1 "\0", 50);
     ngx_memcpy(record + 50, PEM, sizeof(PEM) - 1);
 
-    unit_is_int(call->method->finish(call,
+    unit_is_int(ngx_iot_method_finish(call,
                     reply_string(call, (char *) record,
                                  50 + sizeof(PEM) - 1)),
                 NGX_OK, "the certificate is there");
@@ -982,9 +998,9 @@ test_get_operation(void)
 
     call = start_get(OPERATION_ID);
     (void) call->method->prepare(call);
-    (void) call->method->finish(call, reply_array(call, 8, operation_reply));
+    (void) ngx_iot_method_finish(call, reply_array(call, 11, operation_reply));
 
-    unit_is_int(call->method->finish(call, reply_string(call, NULL, 0)),
+    unit_is_int(ngx_iot_method_finish(call, reply_string(call, NULL, 0)),
                 NGX_OK, "the certificate was deleted");
 
     json = answer(call);
@@ -994,11 +1010,11 @@ test_get_operation(void)
 
     call = start_get(OPERATION_ID);
     (void) call->method->prepare(call);
-    (void) call->method->finish(call, reply_array(call, 8, operation_reply));
+    (void) ngx_iot_method_finish(call, reply_array(call, 11, operation_reply));
 
     record[9] = '0';
 
-    unit_is_int(call->method->finish(call,
+    unit_is_int(ngx_iot_method_finish(call,
                     reply_string(call, (char *) record,
                                  50 + sizeof(PEM) - 1)),
                 NGX_OK, "another operation's certificate");
@@ -1012,7 +1028,7 @@ static void
 test_get_operation_refused(void)
 {
     ngx_uint_t       i;
-    const char      *reply[8];
+    const char      *reply[11];
     ngx_iot_call_t  *call;
 
     static const char  *bad_ids[] = {
@@ -1037,7 +1053,9 @@ test_get_operation_refused(void)
         { 4, NULL, "INTERNAL_ERROR" },
         { 5, NULL, "INTERNAL_ERROR" },
         { 6, "-1", "INTERNAL_ERROR" },
-        { 7, NULL, "INTERNAL_ERROR" }
+        { 7, NULL, "INTERNAL_ERROR" },
+        { 8, "x", "INTERNAL_ERROR" },
+        { 8, "3", "INTERNAL_ERROR" }
     };
 
     for (i = 0; i < sizeof(bad_ids) / sizeof(bad_ids[0]); i++) {
@@ -1055,7 +1073,7 @@ test_get_operation_refused(void)
         call = start_get(OPERATION_ID);
         (void) call->method->prepare(call);
 
-        unit_is_int(call->method->finish(call, reply_array(call, 8, reply)),
+        unit_is_int(ngx_iot_method_finish(call, reply_array(call, 11, reply)),
                     NGX_DECLINED, "field %d is \"%s\"", (int) broken[i].field,
                     broken[i].value ? broken[i].value : "nil");
         is_reason(call, broken[i].reason, "... its reason");
@@ -1063,7 +1081,7 @@ test_get_operation_refused(void)
 
     call = start_get(OPERATION_ID);
     (void) call->method->prepare(call);
-    unit_is_int(call->method->finish(call,
+    unit_is_int(ngx_iot_method_finish(call,
                                      reply_array(call, 7, operation_reply)),
                 NGX_DECLINED, "a field too few");
 }
@@ -1094,10 +1112,10 @@ test_broken_records(void)
     for (i = 0; i < sizeof(records) / sizeof(records[0]); i++) {
         call = start_get(OPERATION_ID);
         (void) call->method->prepare(call);
-        (void) call->method->finish(call,
-                                    reply_array(call, 8, operation_reply));
+        (void) ngx_iot_method_finish(call,
+                                    reply_array(call, 11, operation_reply));
 
-        unit_is_int(call->method->finish(call,
+        unit_is_int(ngx_iot_method_finish(call,
                         reply_string(call, records[i].record,
                                      records[i].len)),
                     NGX_DECLINED, "%s", records[i].what);

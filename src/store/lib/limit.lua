@@ -2,8 +2,15 @@
 -- SPDX-License-Identifier: BSD-2-Clause
 
 -- Whether a registry has as many certificates as it may have.
--- list: of its certificates; limit: 0 for none.
+-- list: of its certificates; waiting: what waits for a backend, adds too;
+-- limit: 0 for none.
 
-local function limit_reached(list, limit)
-    return limit ~= '0' and redis.call('ZCARD', list) >= tonumber(limit)
+local function limit_reached(list, waiting, limit)
+    if limit == '0' then
+        return false
+    end
+
+    local adds = redis.call('HGET', waiting, 'n') or 0
+
+    return redis.call('ZCARD', list) + adds >= tonumber(limit)
 end

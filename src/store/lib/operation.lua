@@ -46,13 +46,19 @@ local function operation_begun(kind, subject)
     return {'TAKEN'}
 end
 
--- Stores the operation, which is done, its place in the list and its
--- idempotency record.
+-- Stores the operation, its place in the list and its idempotency record.  It
+-- is done, but when a backend has to finish it: event is its event's id then.
 
-local function operation_store(kind, subject)
+local function operation_store(kind, subject, event)
     redis.call('HSET', KEYS[2], 'v', FORMAT, 'k', kind, 'r', ARGV[1],
-               'f', subject, 'b', ARGV[4], 'c', ARGV[3], 'd', 1)
-    redis.call('PEXPIRE', KEYS[2], ARGV[5])
+               'f', subject, 'b', ARGV[4], 'c', ARGV[3],
+               'd', event and 0 or 1)
+
+    if event then
+        redis.call('HSET', KEYS[2], 's', event)
+    else
+        redis.call('PEXPIRE', KEYS[2], ARGV[5])
+    end
 
     redis.call('ZADD', KEYS[3], 0, ARGV[2])
     redis.call('PEXPIRE', KEYS[3], ARGV[5])
