@@ -99,8 +99,7 @@ sub cluster {
 
     my $nginx = gateway_from(block('Redis Cluster', 'nginx'), %ports);
 
-    create_registry_at("-c -p $nodes[0]{port}", 'fleet');
-    is(list($nginx), '{"certificates":[]}', 'cluster: a registry is found');
+    works('cluster', $nginx, "-c -p $nodes[0]{port}");
 
     is($nginx->stop, '', 'cluster: nginx stops');
     $_->stop for @nodes;
