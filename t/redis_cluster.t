@@ -328,6 +328,61 @@ test 'master that dies under load' => sub {
 };
 
 
+test 'master that hangs' => sub {
+    my ($hung) = cluster()->masters;
+    my ($key, $other) = keys_of();
+    my $nginx = nginx(seeds());
+
+    get($nginx, "SET+$_+a") for $key, $other;
+    sleep 1.1;
+    $hung->signal('STOP');
+
+    is get($nginx, "SET+$key+b"), "TIMED_OUT\n", 'no reply in time';
+    is get($nginx, "GET+$other"), "REPLIED \$a\n", 'others have theirs'
+        if cluster()->failed_over($hung);
+    ok wait_for(sub { get($nginx, "SET+$key+c") eq "REPLIED +OK\n" }),
+        'its slots are served again';
+    like $nginx->log, qr/redis did not reply in time, 1 commands lost/,
+        'logged';
+
+    $hung->signal('CONT');
+    ok cluster()->ready, 'the cluster is whole again';
+    ok wait_for(sub { !$hung->links }), 'it has no links';
+    is get($nginx, "GET+$key"), "REPLIED \$c\n", 'nothing is confused';
+    stop_nginx($nginx);
+    cluster()->flush;
+};
+
+
+test 'cluster that is restarted' => sub {
+    my @keys = keys_of();
+    my $nginx = nginx(seeds());
+
+    get($nginx, "SET+$_+a") for @keys;
+    my @nodes = cluster()->alive;
+    $_->stop('KILL') for @nodes;
+
+    ok wait_for(sub { get($nginx, "GET+$keys[0]") eq "UNAVAILABLE\n" }),
+        'unavailable';
+    sleep 3;
+    cmp_ok $nginx->log_count(qr/\[error\]/), '<=', 12, 'messages are few'
+        or diag $nginx->log;
+
+    $_->start for @nodes;
+    ok cluster()->ready, 'it is back';
+    my $start = time;
+
+    for my $key (@keys) {
+        ok wait_for(sub { get($nginx, "SET+$key+b") eq "REPLIED +OK\n" }),
+            "and so is $key";
+    }
+
+    diag sprintf 'cluster restarted: recovery %.1f s after it', time - $start;
+    stop_nginx($nginx);
+    cluster()->flush;
+};
+
+
 test 'reload under load' => sub {
     my @keys = keys_of();
     my $nginx = nginx(seeds(), workers => 2);
