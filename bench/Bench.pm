@@ -240,6 +240,7 @@ sub start_nginx {
     my $dir = "$self->{run}/$name";
     my $port = free_port();
     my $user = $> == 0 ? 'user root;' : '';
+    my $store = $self->{store} || "server unix:$self->{redis}{socket};";
 
     $http =~ s/PORT/$port/;
     make_path("$dir/temp");
@@ -261,7 +262,7 @@ events {
 }
 
 iot_store main {
-    server unix:$self->{redis}{socket};
+    $store
 }
 
 http {
@@ -286,7 +287,7 @@ END
     my $pid = start($name, "$dir/log", $nginx, '-p', "$dir/",
                     '-e', "$dir/error.log", '-c', "$dir/nginx.conf");
 
-    my $server = { name => $name, port => $port };
+    my $server = { name => $name, port => $port, master => $pid };
 
     wait_for($name, sub {
         $server->{pid} = read_file("/proc/$pid/task/$pid/children")
@@ -349,6 +350,58 @@ sub measure {
     @$said{qw(cpu redis_cpu redis_in redis_out)} = @each;
 
     return $said;
+}
+
+
+# The same, and the system calls of the worker per request, as text: counted by
+# the kernel, or else by strace, which slows the worker down and so makes it
+# find more ready at once; '' where there is neither.
+
+my @calls = qw(epoll_wait recvfrom recv read readv write writev sendto sendmsg
+               ioctl setsockopt epoll_ctl getpid getrandom
+               clock_gettime gettimeofday);
+
+sub calls {
+    my ($self, $server, %load) = @_;
+    my $perf = system('perf stat -e raw_syscalls:sys_enter true'
+                      . ' > /dev/null 2>&1') == 0;
+    my $log = "$self->{run}/calls";
+
+    my @command = $perf
+        ? ('perf', 'stat', '-x,', '-o', $log, '-p', $server->{pid},
+           '-e', join ',', 'raw_syscalls:sys_enter',
+           map { "syscalls:sys_enter_$_" } grep {
+               -d "/sys/kernel/tracing/events/syscalls/sys_enter_$_" } @calls)
+        : ('strace', '-f', '-c', '-o', $log, '-p', $server->{pid});
+
+    return '' if !$perf && system('strace -V > /dev/null 2>&1') != 0;
+
+    my $pid = start($command[0], "$log.log", @command);
+    sleep 1;
+
+    $self->load($server, %load);
+    stop($pid, 'INT');
+
+    my %count;
+
+    for (split /\n/, read_file($log)) {
+        if ($perf) {
+            /^(\d+),.*?sys_enter_?(\w*),/ and $count{ $2 || 'total' } = $1;
+
+        } else {
+            my @field = split;
+            next if @field < 5 || $field[3] !~ /^\d+$/;
+            $count{ $field[-1] } = $field[3];
+        }
+    }
+
+    my %each = map { $_ => $count{$_} / $load{count} } keys %count;
+    my $total = delete $each{total};
+
+    return sprintf '%7.2f  %s (%s)', $total,
+        join(', ', map { sprintf '%s %.2f', $_, $each{$_} }
+             sort { $each{$b} <=> $each{$a} }
+             grep { $each{$_} >= 0.005 } keys %each), $command[0];
 }
 
 

@@ -20,6 +20,9 @@ use Time::HiRes qw(sleep time);
 
 my $SLOW = $RedisLab::SLOW;
 
+# KB; a sanitizer keeps what was freed for a while
+my $GROWTH_MAX = $ENV{ASAN_OPTIONS} || $SLOW > 1 ? 500_000 : 10_000;
+
 my (%tests, @names, @nginxes, $cluster);
 
 
@@ -318,7 +321,7 @@ test 'master that dies under load' => sub {
 
     is scalar(() = $nginx->log =~ /redis refused a command: "CLUSTERDOWN/g)
         <= 2 * 2, 1, 'messages are few';
-    cmp_ok $nginx->rss - $rss, '<', 10_000, 'memory is what it was';
+    cmp_ok $nginx->rss - $rss, '<', $GROWTH_MAX, 'memory is what it was';
 
     $dead->start;
     ok cluster()->ready, 'the cluster is whole again';

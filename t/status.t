@@ -229,19 +229,38 @@ sub killed_and_restarted {
 # New workers go on with the counts; who is leaving does not stand in the way.
 
 sub reloaded {
-    my ($old) = $nginx->workers;
+    # a request that is not sent to its end keeps a worker, which goes on
+    my $socket = $nginx->connection;
+    print $socket "POST /iot-devices/v1/registries/fleet/certificates"
+        . " HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer alice\r\n"
+        . "Content-Length: 10\r\n\r\n{";
+
+    my %old = map { $_ => 1 } $nginx->workers;
     my %counts = map { $_ => counted($_) } qw(OOM NOREPLICAS other);
 
     ok($nginx->reload, 'reload');
 
-    ok(wait_until(sub {
-        all_up(status()) && $nginx->workers == 2;
-    }), 'reload: the new workers are up');
+    ok(wait_until(sub { all_up(status()) && $nginx->workers == 3 }),
+       'reload: the new workers are up, an old one is there');
 
     my (undef, $status) = status();
 
     is_deeply([ sort map { $_->{pid} } @{$status->{workers}} ],
-              [ sort $nginx->workers ], 'reload: they have taken over');
+              [ sort grep { !$old{$_} } $nginx->workers ],
+              'reload: the new ones have taken over');
+
+    my ($seen, %seconds) = 0;
+
+    ok(wait_until(sub {
+        (undef, $status) = status();
+        $seen += grep { $old{$_->{pid}} } @{$status->{workers}};
+        $seconds{$status->{workers}[0]{reportedAt} =~ s/\..*//r} = 1;
+
+        return keys %seconds > 3;
+    }), 'reload: reports go on');
+    is($seen, 0, 'reload: and none is the old one\'s');
+
+    close $socket;
     is(counted($_), $counts{$_}, "reload: $_ counts on") for sort keys %counts;
     is($status->{workers}[0]{links}[0]{connects}, 1,
        'reload: their links are new');
@@ -301,14 +320,24 @@ sub worker_silent {
     my (undef, $before) = status();
     my $victim = $before->{workers}[1]{pid};
 
+    # with a last word that says that it misses its server
+    $redis->stop;
+
+    ok(wait_until(sub {
+        my (undef, $status) = status();
+        return !grep { $_->{ready} } @{$status->{workers}};
+    }), 'silent worker: Redis is down');
+
     kill 'STOP', $victim;
+    $redis->start;
 
     # it has its share of new connections all the same
-    my $status = patient_status(sub { !$_[0]{workers}[1]{alive} });
+    my $status = patient_status(sub {
+        !$_[0]{workers}[1]{alive} && $_[0]{usable};
+    });
 
-    ok($status, 'silent worker: not alive');
+    ok($status, 'silent worker: not alive, and the store is usable');
     ok(!exists $status->{workers}[1]{links}, 'silent worker: no links shown');
-    ok($status->{usable}, 'silent worker: the store is usable');
 
     kill 'CONT', $victim;
 
