@@ -24,7 +24,9 @@ my $fleet = '/iot-devices/v1/registries/fleet';
 redis_start();
 
 my $nginx = Iot::Nginx->start(workers => 2, http => http_config(),
-    server => <<'_EOC_');
+    listen => 'reuseport', server => <<'_EOC_');
+    add_header x-worker $pid always;
+
     location /iot-devices/ {
         iot_api main;
         iot_completion backend;
@@ -507,6 +509,67 @@ subtest 'who may finish' => sub {
        '404 OPERATION_NOT_FOUND', 'in neither way');
     is(waits(), '1 2 1', 'it waits still');
     is(finish($id, '{}', '/one-tenant')->{found}, 'PENDING', 'who has');
+};
+
+
+# ---- the first wins -------------------------------------------------------
+
+subtest 'finish and cancel at the same moment' => sub {
+    begin();
+
+    my (%seen, %workers);
+    my $deadline = time + 60;
+    my $n = 0;
+
+    # until each has won over the other, and both workers have taken part
+
+    until (keys %seen == 4 && keys %workers == 2 || time > $deadline) {
+        my $kind = ++$n % 2;
+        my $id = $kind ? add($pem)->{id} : delete_($pem)->{id};
+
+        my @requests = ([ 'POST', "/backend/operations/$id:finish", '{}' ],
+                        [ 'POST', "/operations/$id:cancel" ]);
+        my @order = int($n / 2) % 2 ? (1, 0) : (0, 1);
+        my @sockets;
+
+        $sockets[$_] = $nginx->send_request(@{ $requests[$_] }) for @order;
+
+        my ($finished, $cancelled) = map { Iot::Nginx::read_answer($_) }
+                                         @sockets;
+
+        $workers{$_->{headers}{'x-worker'}} = 1 for $finished, $cancelled;
+
+        my $found = decode_json($finished->{body});
+        my $operation = decode_json($cancelled->{body});
+        my $winner = $found->{found} eq 'PENDING' ? 'finish' : 'cancel';
+
+        $seen{"$kind $winner"}++;
+
+        my $there = $kind ? $winner eq 'finish' : $winner eq 'cancel';
+
+        my $code = ($operation->{error} || {})->{code} // 0;
+        my $state = join ' ', $found->{found}, $code,
+            json($found->{operation}) eq json($operation) ? 'same' : 'other',
+            claim($pem), redis('EXISTS', '{7e}:c:fleet:' . name($pem)),
+            redis('ZCARD', '{7e}:p');
+        my $expected = ($winner eq 'finish' ? 'PENDING 0' : 'CANCELLED 1')
+            . ' same ' . ($there ? '1 1' : '0 0') . ' 0';
+
+        if ($state ne $expected) {
+            is($state, $expected, "$kind: $winner");
+            last;
+        }
+
+        # the next one begins with what this one is about
+
+        add($pem, '/now') if $kind && !$there;
+        call('DELETE', "/now$fleet/certificates/" . name($pem))
+            if !$kind && $there;
+    }
+
+    is(join(', ', sort keys %seen), '0 cancel, 0 finish, 1 cancel, 1 finish',
+       "each has won, of $n");
+    is(scalar keys %workers, 2, 'in both workers');
 };
 
 

@@ -13,7 +13,7 @@ use Iot;
 use Digest::SHA qw(sha1_hex);
 use File::Temp;
 
-plan tests => repeat_each() * 26;
+plan tests => repeat_each() * 32;
 
 
 # what README.md says, with a password of our own
@@ -44,6 +44,28 @@ add_block_preprocessor(sub {
 });
 
 gateway(registries => ['fleet']);
+
+# an add that waits, the list of what waits, its end; a delete that does not
+
+sub backend {
+    return <<'_EOC_';
+    location /iot-devices/ {
+        iot_api main;
+        iot_completion backend;
+    }
+
+    location /operations {
+        iot_complete main;
+        iot_completion_redelivery 1s;
+    }
+
+    location /cancel/ {
+        rewrite ^/cancel(/.*)$ $1 break;
+        iot_operations main;
+    }
+_EOC_
+}
+
 redis_start();
 
 our $pem = certificate();
@@ -134,5 +156,45 @@ join '', map { "$_\n" } 'OK', 'OK', 'OK',
   'GET /iot-devices/v1/registries/fleet/operations', "DELETE $main::named" ]
 --- response_body_filters
 --- error_code eval: [ (200) x 5 ]
+--- no_error_log
+[error]
+
+
+
+=== TEST 7: an operation that waits for a backend
+--- config eval: main::backend()
+--- request eval
+[ main::add_certificate('fleet', $main::pem), 'GET /operations' ]
+--- response_body_filters eval
+sub {
+    my ($text) = @_;
+
+    my ($id) = $text =~ /"id":"(\w+)"/ or return $text;
+
+    return 'waits' if $text !~ /^\{"operations"/;
+
+    # its event comes again
+
+    my $event = sub { main::redis('XRANGE', '{7e}:e', '-', '+')->[0][0] };
+    my $first = $event->();
+
+    main::wait_until(sub { $event->() ne $first }, 20) or return 'not again';
+
+    my ($ends) = main::converse(map { "POST $_ HTTP/1.0\r\nHost: a\r\n"
+        . "Authorization: Bearer alice\r\nContent-Length: 2\r\n\r\n{}" }
+        "/operations/$id:finish") =~ /"found":"(\w+)"/;
+
+    my $delete = main::converse("DELETE $main::named HTTP/1.0\r\nHost: a\r\n"
+        . "Authorization: Bearer alice\r\n\r\n");
+
+    ($id) = $delete =~ /"id":"(\w+)"/ or return $delete;
+
+    my $cancel = main::converse("GET /cancel/operations/$id:cancel HTTP/1.0\r\n"
+        . "Host: a\r\nAuthorization: Bearer alice\r\n\r\n");
+
+    return "$ends, " . ($cancel =~ /"code":1,/ ? 'cancelled' : $cancel);
+}
+--- error_code eval: [ 200, 200 ]
+--- response_body eval: [ 'waits', 'PENDING, cancelled' ]
 --- no_error_log
 [error]

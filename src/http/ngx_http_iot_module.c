@@ -15,6 +15,9 @@
 /* in seconds; Redis refuses a time that does not fit its own */
 #define NGX_HTTP_IOT_RETENTION_MAX  ((time_t) 100 * 365 * 24 * 60 * 60)
 
+/* in milliseconds */
+#define NGX_HTTP_IOT_REDELIVERY_MAX  (24 * 60 * 60 * 1000)
+
 /* so many certificates at once are less than the store's client takes */
 #define NGX_HTTP_IOT_MAX_SIZE     (128 * 1024)
 
@@ -28,6 +31,8 @@ static char *ngx_http_iot_merge_loc_conf(ngx_conf_t *cf, void *parent,
     void *child);
 static void ngx_http_iot_inherit_service(ngx_conf_t *cf,
     ngx_http_iot_loc_conf_t *prev, ngx_http_iot_loc_conf_t *conf);
+static char *ngx_http_iot_add_sweeper(ngx_conf_t *cf,
+    ngx_http_iot_loc_conf_t *conf);
 static char *ngx_http_iot_check_settings(ngx_conf_t *cf,
     ngx_http_iot_loc_conf_t *conf);
 
@@ -152,6 +157,13 @@ static ngx_command_t  ngx_http_iot_commands[] = {
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_iot_loc_conf_t, backend),
       &ngx_http_iot_completion },
+
+    { ngx_string("iot_completion_redelivery"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_msec_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_iot_loc_conf_t, redelivery),
+      NULL },
 
     { ngx_string("iot_operation_retention"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
@@ -311,6 +323,7 @@ ngx_http_iot_create_loc_conf(ngx_conf_t *cf)
     conf->open = NGX_CONF_UNSET_UINT;
     conf->import = NGX_CONF_UNSET;
     conf->backend = NGX_CONF_UNSET_UINT;
+    conf->redelivery = NGX_CONF_UNSET_MSEC;
     conf->retention = NGX_CONF_UNSET;
     conf->idempotency_retention = NGX_CONF_UNSET;
 
@@ -333,6 +346,7 @@ ngx_http_iot_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_uint_value(conf->open, prev->open, 0);
     ngx_conf_merge_value(conf->import, prev->import, 0);
     ngx_conf_merge_uint_value(conf->backend, prev->backend, 0);
+    ngx_conf_merge_msec_value(conf->redelivery, prev->redelivery, 60 * 1000);
     ngx_conf_merge_value(conf->min_rsa_bits, prev->min_rsa_bits, 2048);
     ngx_conf_merge_size_value(conf->max_size, prev->max_size, 64 * 1024);
     ngx_conf_merge_value(conf->limit, prev->limit, 0);
@@ -362,7 +376,54 @@ ngx_http_iot_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     settings->certificate.max_size = conf->max_size;
     settings->certificate.accept = conf->accept;
 
-    return ngx_http_iot_check_settings(cf, conf);
+    if (ngx_http_iot_check_settings(cf, conf) != NGX_CONF_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    return (conf->services & NGX_IOT_COMPLETION)
+           ? ngx_http_iot_add_sweeper(cf, conf) : NGX_CONF_OK;
+}
+
+
+/* one for each store; of several locations the shortest time counts */
+static char *
+ngx_http_iot_add_sweeper(ngx_conf_t *cf, ngx_http_iot_loc_conf_t *conf)
+{
+    ngx_uint_t                 i;
+    ngx_iot_sweeper_conf_t    *sweeper;
+    ngx_http_iot_main_conf_t  *imcf;
+
+    imcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_iot_module);
+
+    if (imcf->sweepers == NULL) {
+        imcf->sweepers = ngx_array_create(cf->pool, 1,
+                                          sizeof(ngx_iot_sweeper_conf_t));
+        if (imcf->sweepers == NULL) {
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    sweeper = imcf->sweepers->elts;
+
+    for (i = 0; i < imcf->sweepers->nelts; i++) {
+
+        if (sweeper[i].conf == conf->store) {
+            sweeper[i].redelivery = ngx_min(sweeper[i].redelivery,
+                                            conf->redelivery);
+            return NGX_CONF_OK;
+        }
+    }
+
+    sweeper = ngx_array_push(imcf->sweepers);
+    if (sweeper == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    sweeper->conf = conf->store;
+    sweeper->redelivery = conf->redelivery;
+    sweeper->retention = conf->settings.operation_retention;
+
+    return NGX_CONF_OK;
 }
 
 
@@ -412,6 +473,15 @@ ngx_http_iot_check_settings(ngx_conf_t *cf, ngx_http_iot_loc_conf_t *conf)
                       "\"iot_operation_retention\" (%Ts) must not be below "
                       "\"iot_idempotency_retention\" (%Ts)",
                       conf->retention, conf->idempotency_retention);
+        return NGX_CONF_ERROR;
+    }
+
+    if (conf->redelivery < 1000
+        || conf->redelivery > NGX_HTTP_IOT_REDELIVERY_MAX)
+    {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"iot_completion_redelivery\" must be at least 1s and "
+                      "at most 1d");
         return NGX_CONF_ERROR;
     }
 
@@ -575,9 +645,22 @@ ngx_http_iot_serve(ngx_conf_t *cf, ngx_http_iot_loc_conf_t *ilcf,
 static ngx_int_t
 ngx_http_iot_init_process(ngx_cycle_t *cycle)
 {
+    ngx_array_t               *sweepers;
+    ngx_http_iot_main_conf_t  *imcf;
+
     if (ngx_process != NGX_PROCESS_WORKER && ngx_process != NGX_PROCESS_SINGLE)
     {
         return NGX_OK;
+    }
+
+    imcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_iot_module);
+    sweepers = imcf ? imcf->sweepers : NULL;
+
+    if (sweepers
+        && ngx_iot_sweeper_init(cycle, sweepers->elts, sweepers->nelts)
+           != NGX_OK)
+    {
+        return NGX_ERROR;
     }
 
     return ngx_iot_x509_init(cycle->log);

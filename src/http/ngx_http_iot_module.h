@@ -15,7 +15,7 @@
 
 #include "ngx_iot_method.h"
 #include "ngx_iot_redis.h"
-#include "ngx_iot_task.h"
+#include "ngx_iot_sweeper.h"
 
 
 /* in place of services: the location shows how the store is */
@@ -27,6 +27,9 @@
 typedef struct {
     /* $request_id, which every answer carries */
     ngx_int_t                   request_id;
+
+    /* of the stores that have a location with iot_complete */
+    ngx_array_t                *sweepers;   /* ngx_iot_sweeper_conf_t */
 } ngx_http_iot_main_conf_t;
 
 
@@ -56,6 +59,7 @@ typedef struct {
     ngx_uint_t                  open;
     ngx_flag_t                  import;
     ngx_uint_t                  backend;
+    ngx_msec_t                  redelivery;
     time_t                      retention;
     time_t                      idempotency_retention;
 } ngx_http_iot_loc_conf_t;

@@ -35,10 +35,12 @@ ngx_iot_resp_script_t  ngx_iot_scripts[NGX_IOT_SCRIPT_MAX] = {
     ngx_iot_script(list_pending),
     ngx_iot_script(probe),
     ngx_iot_script(read_hashes),
+    ngx_iot_script(redeliver_event),
     ngx_iot_script(release_certificate),
     ngx_iot_script(release_name),
     ngx_iot_script(resolve_certificate),
     ngx_iot_script(resolve_name),
+    ngx_iot_script(sweep_turn),
     ngx_iot_script(update_registry)
 };
 

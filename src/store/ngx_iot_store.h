@@ -53,6 +53,9 @@
  *   {t}:w:<registry>                HASH    SHA-256 -> kind and operation that
  *                                           it waits for; n how many of them
  *                                           are adds
+ *   {00}:s                          HASH    h who sweeps the shards for events
+ *                                           that nobody finished, n the next
+ *                                           shard; expires
  *   {f}:x:<fingerprint>             STRING  1 byte format, registry id, 0x1f,
  *                                           operation id: the claim that makes
  *                                           a certificate one registry's own
@@ -109,6 +112,7 @@ typedef enum {
     NGX_IOT_STORE_REUSED,               /* another request had its key */
     NGX_IOT_STORE_RENAMED,              /* since the name was read */
     NGX_IOT_STORE_WAITS,                /* for a backend */
+    NGX_IOT_STORE_BUSY,                 /* another worker does it */
     NGX_IOT_STORE_NEWER,                /* a record of a newer format */
     NGX_IOT_STORE_ERROR                 /* not a reply of ours; logged */
 } ngx_iot_store_result_e;
@@ -386,6 +390,11 @@ ngx_iot_store_result_e ngx_iot_store_probed(const ngx_iot_store_t *store,
 
 /* operations that wait for a backend */
 
+#define NGX_IOT_PENDING_MEMBER_MAX                                            \
+    (NGX_IOT_OPERATION_ID_LEN + 1 + NGX_IOT_RESOURCE_ID_MAX + 1               \
+     + NGX_IOT_FINGERPRINT_LEN)
+
+
 typedef struct {
     ngx_uint_t        cancel;           /* unsigned  cancel:1; not finished */
     ngx_iot_status_t  error;            /* code 0: it succeeded */
@@ -427,6 +436,36 @@ ngx_iot_store_result_e ngx_iot_store_pending_listed(
     const ngx_iot_store_t *store, const ngx_iot_resp_reply_t *reply,
     ngx_uint_t shard, ngx_str_t *ids, ngx_iot_store_pending_place_t *places,
     ngx_uint_t *n);
+
+/*
+ * Asks for a turn of n shards, and for ttl milliseconds that nobody else is
+ * given one.  OK: *first of the shards; BUSY.
+ */
+ngx_int_t ngx_iot_store_sweep_turn(const ngx_iot_store_t *store,
+    const ngx_str_t *holder, ngx_msec_t ttl, ngx_uint_t n,
+    ngx_iot_resp_request_t *req);
+ngx_iot_store_result_e ngx_iot_store_swept(const ngx_iot_store_t *store,
+    const ngx_iot_resp_reply_t *reply, ngx_uint_t *first);
+
+/*
+ * Reads which events of a shard were delivered last at that time or before.
+ * OK: *n members, in the pool; n in: how many at most.
+ */
+ngx_int_t ngx_iot_store_due_events(const ngx_iot_store_t *store,
+    ngx_uint_t shard, ngx_iot_msec_t time, ngx_uint_t n,
+    ngx_iot_resp_request_t *req);
+ngx_iot_store_result_e ngx_iot_store_events_due(const ngx_iot_store_t *store,
+    const ngx_iot_resp_reply_t *reply, ngx_str_t *members, ngx_uint_t *n);
+
+/*
+ * Delivers the event of that member again, unless that was done after time;
+ * also NGX_DECLINED: it is not a member of ours; logged.  OK.
+ */
+ngx_int_t ngx_iot_store_redeliver_event(const ngx_iot_store_t *store,
+    const ngx_str_t *member, ngx_iot_msec_t now, ngx_iot_msec_t time,
+    ngx_iot_resp_request_t *req);
+ngx_iot_store_result_e ngx_iot_store_event_redelivered(
+    const ngx_iot_store_t *store, const ngx_iot_resp_reply_t *reply);
 
 
 #endif /* _NGX_IOT_STORE_H_INCLUDED_ */
