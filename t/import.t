@@ -18,6 +18,7 @@ use Iot;
 use Iot::Nginx;
 use JSON::PP;
 use Test::More;
+use Time::HiRes ();
 
 redis_start();
 
@@ -40,6 +41,11 @@ my $locations = <<'_EOC_';
         location ~ "/registries/small/" {
             iot_api main;
             iot_certificate_max_size 1k;
+        }
+
+        location ~ "/registries/limited/" {
+            iot_api main;
+            iot_certificate_limit 3;
         }
 
         location ~ "/registries/denied/" {
@@ -80,6 +86,8 @@ byte_for_byte();
 repeats();
 dry_run();
 of_several_batches();
+limits();
+claims();
 registries();
 files();
 
@@ -470,11 +478,11 @@ sub repeats {
     is(rows_of('fleet', $body), "0 IMPORTED\n1 IMPORTED\n2 $refused\n"
        . "3 2 0 1\n", 'the first time');
 
-    my $before = snapshot();
+    my $before = stored();
 
     is(rows_of('fleet', $body), "0 EXISTS\n1 EXISTS\n2 $refused\n3 0 2 1\n",
        'the second time');
-    is(snapshot(), $before, 'changes nothing');
+    is(stored(), $before, 'changes nothing');
 
     is(rows_of('fleet', '[' . join(',', entry($a, created_at =>
            '2019-05-20T10:01:02Z'), entry($rsa), entry($rsa)) . ']'),
@@ -490,18 +498,18 @@ sub repeats {
     begin();
     $nginx->request('POST', "$prefix/fleet/certificates",
                     json({ certificateData => $a }));
-    $before = snapshot();
+    $before = stored();
 
     is(rows_of('fleet', '[' . entry($a) . ']'), "0 EXISTS\n1 0 1 0\n",
        'an import finds what was added');
-    is(snapshot(), $before, 'and leaves it as it is');
+    is(stored(), $before, 'and leaves it as it is');
 
     # another registry's
 
     is(rows_of('plant-7', '[' . join(',', entry($a), entry($b)) . ']'),
        "0 REFUSED 6 CERTIFICATE_EXISTS\n1 IMPORTED\n2 1 0 1\n",
        'what another registry has is refused');
-    like(snapshot(), qr/^\Q$_\E$/m, 'and stays as it is')
+    like(stored(), qr/^\Q$_\E$/m, 'and stays as it is')
         for grep { !/plant-7/ } split /\n/, $before;
 
     # deleted, it can be imported again
@@ -525,9 +533,10 @@ sub dry_run {
     for my $query ('dryRun=true', 'dry_run=true', 'a=b&dryRun=true&c') {
         begin();
         put_certificate('fleet', $b);
-        put_certificate('plant-7', $rsa);
+        put_certificate('plant-7', $rsa, operation =>
+            substr(registry_tag('plant-7'), 1, 2) . '1k8627grr1081g8186');
 
-        my $before = snapshot();
+        my $before = stored();
         my $got = import_into("fleet?$query", '[' . join(',',
             map { entry($_) } $a, $b, $rsa, $expired) . ']');
 
@@ -536,7 +545,7 @@ sub dry_run {
            . "\n4 1 1 2\n", "$query: what would be");
         like($got->{body}, qr/^\{"registryId":"fleet","dryRun":true,"rows":/,
              "$query: the answer says that it is one");
-        is(snapshot(), $before, "$query: nothing is changed");
+        is(stored(), $before, "$query: nothing is changed");
     }
 
     begin();
@@ -580,6 +589,89 @@ sub of_several_batches {
 }
 
 
+# what is there counts, and what the import has brought so far
+
+sub limits {
+    my $limit = 'REFUSED 8 CERTIFICATE_LIMIT';
+    my @many = map { entry(pem(substr(der($a), 0, -1) . chr)) } 1 .. 60;
+
+    for my $query ('', '?dryRun=true') {
+        begin();
+        create_registry('limited');
+        put_certificate('limited', $b, operation =>
+            substr(registry_tag('limited'), 1, 2) . '1k8627grr1081g8186');
+
+        is(rows_of("limited$query", '[' . join(',', entry($b), @many[0 .. 3],
+                                               entry($b)) . ']'),
+           "0 EXISTS\n1 IMPORTED\n2 IMPORTED\n3 $limit\n4 $limit\n"
+           . "5 EXISTS\n6 2 2 2\n", "limit$query: what is there counts");
+    }
+
+    begin();
+    create_registry('limited');
+
+    my $first = join ',', ('{}') x 48, @many[0, 1];
+
+    is(rows_of('limited?dryRun=true', "[$first,$many[2],$many[3]]")
+           =~ s/^\d+\ REFUSED\ 3.*\n//gmr,
+       "48 IMPORTED\n49 IMPORTED\n50 IMPORTED\n51 $limit\n52 3 0 49\n",
+       'limit: a dry run counts over batches');
+    is(rows_of('limited', "[$first,$many[2],$many[3]]")
+           =~ s/^\d+\ REFUSED\ 3.*\n//gmr,
+       "48 IMPORTED\n49 IMPORTED\n50 IMPORTED\n51 $limit\n52 3 0 49\n",
+       'limit: and so it is');
+}
+
+
+# a claim without a certificate is no owner: it is taken over when it is old
+
+sub claims {
+    my $claim = claim_key($a);
+    my $tag = substr registry_tag('plant-7'), 1, 2;
+    my $old = "\1plant-7\x1f${tag}0000000001082g8186";
+    my $body = '[' . join(',', entry($a), entry($b)) . ']';
+
+    begin();
+    redis('SET', $claim, $old);
+    is(rows_of('fleet?dryRun=true', $body),
+       "0 IMPORTED\n1 IMPORTED\n2 2 0 0\n", 'an old claim: a dry run');
+    is(redis('GET', $claim), $old, 'an old claim: it leaves it');
+    is(rows_of('fleet', $body), "0 IMPORTED\n1 IMPORTED\n2 2 0 0\n",
+       'an old claim: it is taken over');
+
+    my $operation = substr redis('GET', $claim), 7;
+
+    is(substr(redis('GET', record_key($a)), 9, 20), $operation,
+       'an old claim: claim and record have the same id');
+    is(redis('EXISTS', "{$tag}:a:${tag}0000000001082g8186"), 1,
+       'an old claim: its operation is fenced');
+
+    # the ids of an import end alike
+
+    is(substr($operation, 11), substr(redis('GET', record_key($b)), 20, 9),
+       'batches of an import have ids that end alike');
+
+    begin();
+    redis('SET', $claim, "\1plant-7\x1f" . young($tag));
+    is(rows_of('fleet', $body), "0 REFUSED 10 CERTIFICATE_BUSY\n1 IMPORTED\n"
+       . "2 1 0 1\n", 'a young claim: its request may be at work');
+    is(redis('EXISTS', record_key($a)), 0, 'a young claim: nothing is written');
+
+    # of this registry
+
+    begin();
+    redis('SET', $claim, "\1fleet\x1f" . substr(registry_tag('fleet'), 1, 2)
+                         . '0000000001082g8186');
+    is(rows_of('fleet', $body), "0 IMPORTED\n1 IMPORTED\n2 2 0 0\n",
+       'an old claim of the same registry');
+
+    begin();
+    redis('SET', $claim, "\2whatever");
+    is(rows_of('fleet', $body), "0 REFUSED 14 STORE_NEWER_FORMAT\n"
+       . "1 IMPORTED\n2 1 0 1\n", 'a claim of a newer gateway');
+}
+
+
 sub registries {
     begin();
     is(short(import_into('nowhere', '[' . entry($a) . ']')),
@@ -615,7 +707,8 @@ sub files {
 sub begin {
     redis('FLUSHALL');
     create_registry('fleet');
-    create_registry('plant-7') if (caller(1))[3] =~ /repeats|dry_run/;
+    create_registry('plant-7')
+        if (caller(1))[3] =~ /repeats|dry_run|claims/;
     create_registry('loose') if (caller(1))[3] =~ /rows/;
 }
 
@@ -624,6 +717,42 @@ sub entry {
     my ($pem, %more) = @_;
 
     return encode_json({ certificate_data => $pem, %more });
+}
+
+
+# all that Redis holds, but for operations and fences of imports
+
+sub stored { return snapshot() =~ s/^\S+\}:a:.*\n//gmr }
+
+
+sub record_key {
+    return registry_tag('fleet') . ':c:fleet:' . sha256_hex(der($_[0]));
+}
+
+
+# the shard of a claim is in the first ten bits of the fingerprint
+
+sub claim_key {
+    my $sha256 = sha256_hex(der($_[0]));
+
+    return '{' . base32(hex(substr $sha256, 0, 4) >> 6, 2) . "}:x:$sha256";
+}
+
+
+# an id that is made now, of the shard with that tag
+
+sub young {
+    my ($tag) = @_;
+
+    return $tag . base32(int(Time::HiRes::time() * 1000), 9) . 'aaaaaaaaa';
+}
+
+
+sub base32 {
+    my ($number, $length) = @_;
+
+    return join '', map { (0 .. 9, 'a' .. 'v')[$number >> 5 * $_ & 31] }
+        reverse 0 .. $length - 1;
 }
 
 

@@ -110,7 +110,7 @@ ngx_iot_claim_held(ngx_iot_call_t *call)
     other.registry_id = claim->holder.registry_id;
     other.operation_id = claim->holder.operation_id;
 
-    if (ngx_iot_store_resolve_certificate(&call->store, &other, call->now,
+    if (ngx_iot_store_resolve_certificate(&call->store, &other, call->now, 0,
                                           &call->request)
         != NGX_OK)
     {

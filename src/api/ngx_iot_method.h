@@ -192,6 +192,16 @@ struct ngx_iot_call_s {
     ngx_int_t                    (*step)(ngx_iot_call_t *call,
                                      const ngx_iot_resp_reply_t *reply);
 
+    /*
+     * Several requests at once, in place of request; 0: none.  each() takes
+     * the replies as they come, NGX_OK or NGX_ERROR; after the last of them
+     * step() is called, without one.
+     */
+    ngx_uint_t                     nrequests;
+    ngx_iot_resp_request_t        *requests;
+    ngx_int_t                    (*each)(ngx_iot_call_t *call, ngx_uint_t n,
+                                     const ngx_iot_resp_reply_t *reply);
+
     /* of a mutation: request does not start its operation */
     ngx_uint_t                     certain;
 

@@ -12,8 +12,6 @@ static ngx_int_t ngx_http_iot_call_submit(ngx_http_request_t *r,
     ngx_http_iot_ctx_t *ctx);
 static void ngx_http_iot_call_done(void *data,
     ngx_iot_redis_outcome_e outcome, ngx_iot_resp_reply_t *reply);
-static ngx_int_t ngx_http_iot_call_outcome(ngx_http_iot_ctx_t *ctx,
-    ngx_iot_redis_outcome_e outcome, const ngx_iot_resp_reply_t *reply);
 static ngx_int_t ngx_http_iot_call_authorize_late(ngx_http_request_t *r,
     ngx_http_iot_ctx_t *ctx);
 static void ngx_http_iot_call_release(ngx_http_iot_ctx_t *ctx);
@@ -96,6 +94,10 @@ ngx_http_iot_call_submit(ngx_http_request_t *r, ngx_http_iot_ctx_t *ctx)
 {
     ngx_uint_t                busy;
     ngx_http_iot_loc_conf_t  *ilcf;
+
+    if (ctx->call.nrequests) {
+        return ngx_http_iot_volley(r, ctx);
+    }
 
     ilcf = ngx_http_get_module_loc_conf(r, ngx_http_iot_module);
 
@@ -185,7 +187,7 @@ ngx_http_iot_call_done(void *data, ngx_iot_redis_outcome_e outcome,
 }
 
 
-static ngx_int_t
+ngx_int_t
 ngx_http_iot_call_outcome(ngx_http_iot_ctx_t *ctx,
     ngx_iot_redis_outcome_e outcome, const ngx_iot_resp_reply_t *reply)
 {
@@ -297,6 +299,7 @@ ngx_http_iot_cleanup(void *data)
         ngx_iot_call_aborted(&ctx->call);
     }
 
+    ngx_http_iot_volley_cancel(ctx);
     ngx_http_iot_slices_cancel(ctx);
     ngx_http_iot_call_release(ctx);
 }

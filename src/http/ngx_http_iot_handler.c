@@ -201,7 +201,6 @@ ngx_http_iot_admit(ngx_http_request_t *r, ngx_http_iot_ctx_t *ctx)
 static ngx_int_t
 ngx_http_iot_call_init(ngx_http_request_t *r, ngx_http_iot_ctx_t *ctx)
 {
-    ngx_time_t               *tp;
     ngx_iot_call_t           *call;
     ngx_http_iot_loc_conf_t  *ilcf;
 
@@ -213,12 +212,10 @@ ngx_http_iot_call_init(ngx_http_request_t *r, ngx_http_iot_ctx_t *ctx)
     ctx->answered = 0;
     ctx->parts = 0;
 
-    tp = ngx_timeofday();
-
     call->settings = &ilcf->settings;
     call->pool = r->pool;
     call->log = r->connection->log;
-    call->now = (ngx_iot_msec_t) tp->sec * 1000 + tp->msec;
+    call->now = ngx_http_iot_now();
 
     call->store.pool = r->pool;
     call->store.log = r->connection->log;
@@ -445,6 +442,17 @@ ngx_http_iot_idempotency_key(ngx_http_request_t *r, ngx_str_t *key)
 
         *key = h[i].value;
     }
+}
+
+
+ngx_iot_msec_t
+ngx_http_iot_now(void)
+{
+    ngx_time_t  *tp;
+
+    tp = ngx_timeofday();
+
+    return (ngx_iot_msec_t) tp->sec * 1000 + tp->msec;
 }
 
 

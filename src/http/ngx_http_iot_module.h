@@ -65,6 +65,10 @@ typedef struct {
 } ngx_http_iot_loc_conf_t;
 
 
+/* one of several commands of a request */
+typedef struct ngx_http_iot_shot_s  ngx_http_iot_shot_t;
+
+
 /* the life of one request in the gateway */
 
 typedef struct {
@@ -82,6 +86,12 @@ typedef struct {
 
     /* of the part of an answer that is made or sent, but for the first */
     ngx_pool_t                 *pool;
+
+    /* several commands at once: all, those not answered, what went wrong */
+    ngx_http_iot_shot_t        *shots;
+    ngx_uint_t                  nshots;
+    ngx_uint_t                  flying;
+    ngx_int_t                   volley_rc;
 
     /* of a body in slices: the next turn, and the slice at hand */
     ngx_event_t                 turn;
@@ -123,6 +133,9 @@ ngx_http_iot_ctx_t *ngx_http_iot_ctx(ngx_http_request_t *r);
 /* the request's own context, made when it has none; NULL: no memory */
 ngx_http_iot_ctx_t *ngx_http_iot_ctx_create(ngx_http_request_t *r);
 
+/* the time of day as the event loop has it */
+ngx_iot_msec_t ngx_http_iot_now(void);
+
 /* len bytes, at most 1024, from OpenSSL's generator; NGX_OK or NGX_ERROR */
 ngx_int_t ngx_http_iot_random(u_char *random, size_t len, ngx_log_t *log);
 
@@ -150,6 +163,15 @@ ngx_int_t ngx_http_iot_allow(ngx_http_request_t *r, ngx_uint_t verbs);
  */
 ngx_int_t ngx_http_iot_body(ngx_http_request_t *r, size_t limit,
     ngx_str_t *body);
+
+
+/* ngx_http_iot_volley.c: several commands at once */
+
+/* sends the call's requests; NGX_DONE, NGX_DECLINED: call->error, NGX_ERROR */
+ngx_int_t ngx_http_iot_volley(ngx_http_request_t *r, ngx_http_iot_ctx_t *ctx);
+
+/* the request ends: their replies are not waited for */
+void ngx_http_iot_volley_cancel(ngx_http_iot_ctx_t *ctx);
 
 
 /* ngx_http_iot_slices.c: bodies of any length */
@@ -184,6 +206,10 @@ ngx_int_t ngx_http_iot_call_step(ngx_http_request_t *r,
 /* whatever ends the request, ctx->command is cancelled; NGX_OK or NGX_ERROR */
 ngx_int_t ngx_http_iot_cleanup_add(ngx_http_request_t *r,
     ngx_http_iot_ctx_t *ctx);
+
+/* what the store's outcome means for the call; reply: with REPLIED only */
+ngx_int_t ngx_http_iot_call_outcome(ngx_http_iot_ctx_t *ctx,
+    ngx_iot_redis_outcome_e outcome, const ngx_iot_resp_reply_t *reply);
 
 /* lets the client go away while the call waits; NGX_DONE or NGX_ERROR */
 ngx_int_t ngx_http_iot_call_wait(ngx_http_request_t *r);

@@ -116,6 +116,8 @@ ngx_http_iot_slices_read(ngx_http_request_t *r, ngx_http_iot_ctx_t *ctx)
     call = &ctx->call;
     rb = r->request_body;
 
+    call->now = ngx_http_iot_now();
+
     ngx_str_null(&call->body);
     call->last_slice = 1;
 

@@ -205,6 +205,12 @@ ngx_iot_store_result_e ngx_iot_store_certificate_claimed(
     const ngx_iot_store_t *store, const ngx_iot_resp_reply_t *reply,
     ngx_iot_store_holder_t *holder);
 
+/* Reads the claim on a certificate.  OK: there is none; HELD with whose. */
+ngx_int_t ngx_iot_store_read_claim(const ngx_iot_store_t *store,
+    const ngx_iot_store_claim_t *claim, ngx_iot_resp_request_t *req);
+ngx_iot_store_result_e ngx_iot_store_claim(const ngx_iot_store_t *store,
+    const ngx_iot_resp_reply_t *reply, ngx_iot_store_holder_t *holder);
+
 /* Takes a claim back, if it is still there.  OK. */
 ngx_int_t ngx_iot_store_release_certificate(const ngx_iot_store_t *store,
     const ngx_iot_store_claim_t *claim, ngx_iot_resp_request_t *req);
@@ -214,11 +220,11 @@ ngx_iot_store_result_e ngx_iot_store_certificate_released(
 /*
  * Asks the registry of a claim.  EXISTS: it has the certificate; PENDING: the
  * claim's operation may yet be stored; OK: it never will, the claim may be
- * taken.
+ * taken.  look: only to see, nothing is changed; it may yet be stored then.
  */
 ngx_int_t ngx_iot_store_resolve_certificate(const ngx_iot_store_t *store,
     const ngx_iot_store_claim_t *claim, ngx_iot_msec_t now,
-    ngx_iot_resp_request_t *req);
+    ngx_uint_t look, ngx_iot_resp_request_t *req);
 ngx_iot_store_result_e ngx_iot_store_certificate_resolved(
     const ngx_iot_store_t *store, const ngx_iot_resp_reply_t *reply);
 
@@ -296,34 +302,46 @@ ngx_iot_store_result_e ngx_iot_store_record(const ngx_iot_store_t *store,
 /* what an import stores of a certificate, and what became of it */
 
 typedef struct {
-    u_char                    sha256[NGX_IOT_SHA256_LEN];
-    u_char                    sha1[NGX_IOT_SHA1_LEN];
-    u_char                    fingerprint[NGX_IOT_FINGERPRINT_LEN];
-    ngx_str_t                 member;
-    ngx_str_t                 record;
+    u_char                     sha256[NGX_IOT_SHA256_LEN];
+    u_char                     sha1[NGX_IOT_SHA1_LEN];
+    u_char                     fingerprint[NGX_IOT_FINGERPRINT_LEN];
+    ngx_str_t                  member;
+    ngx_str_t                  record;
 
-    ngx_iot_store_result_e    result;
+    ngx_iot_store_result_e     result;
+    ngx_iot_store_holder_t     holder;      /* with HELD */
 } ngx_iot_store_import_t;
 
-/*
- * Makes one of import->certificate, whose text and DER are copied.  The id of
- * import stands in the record for that of an operation.
- */
+
+/* some of them, which are stored in one step */
+
+typedef struct {
+    /* registry and caller; its id stands for that of an operation */
+    const ngx_iot_operation_t  *import;
+
+    ngx_uint_t                  dry_run;
+    ngx_uint_t                  counted;    /* by a dry run, before these */
+    ngx_uint_t                  n;
+    ngx_iot_store_import_t    **all;
+} ngx_iot_store_batch_t;
+
+
+/* Makes one of import->certificate, whose text and DER are copied. */
 ngx_int_t ngx_iot_store_import_make(const ngx_iot_store_t *store,
     const ngx_iot_operation_t *import, ngx_iot_store_import_t *one);
 
 /*
- * Imports n certificates into the registry, or asks with none of them whether
- * it can be imported into.  dry_run: nothing is changed.
- * OK: the result of each is set: OK, EXISTS (in this registry), HELD or NEWER;
- * NO_REGISTRY, REGISTRY_DISABLED.
+ * Imports a batch into its registry, once under its id; with none of them it
+ * asks whether the registry can be imported into.  With a cluster they were
+ * claimed before, under the id.  dry_run: nothing is changed.
+ * OK: the result of each is set: OK, EXISTS (in this registry), LIMIT, NEWER,
+ * or HELD with whose claim is in the way; NO_REGISTRY, REGISTRY_DISABLED,
+ * FENCED.
  */
 ngx_int_t ngx_iot_store_import(const ngx_iot_store_t *store,
-    const ngx_iot_operation_t *import, ngx_iot_store_import_t **all,
-    ngx_uint_t n, ngx_uint_t dry_run, ngx_iot_resp_request_t *req);
+    const ngx_iot_store_batch_t *batch, ngx_iot_resp_request_t *req);
 ngx_iot_store_result_e ngx_iot_store_imported(const ngx_iot_store_t *store,
-    const ngx_iot_resp_reply_t *reply, ngx_iot_store_import_t **all,
-    ngx_uint_t n);
+    const ngx_iot_resp_reply_t *reply, const ngx_iot_store_batch_t *batch);
 
 
 /*

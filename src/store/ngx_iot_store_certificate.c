@@ -13,8 +13,8 @@
 
 /* offsets in a certificate's record */
 #define NGX_IOT_RECORD_CREATED_AT   1
-#define NGX_IOT_RECORD_OPERATION    9
-#define NGX_IOT_RECORD_SHA1         (9 + NGX_IOT_OPERATION_ID_LEN)
+#define NGX_IOT_RECORD_SHA1                                                   \
+    (NGX_IOT_RECORD_OPERATION + NGX_IOT_OPERATION_ID_LEN)
 #define NGX_IOT_RECORD_ENCODING     (NGX_IOT_RECORD_SHA1 + NGX_IOT_SHA1_LEN)
 #define NGX_IOT_RECORD_HEAD_LEN     (NGX_IOT_RECORD_ENCODING + 1)
 

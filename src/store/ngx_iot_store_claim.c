@@ -78,6 +78,62 @@ ngx_iot_store_certificate_claimed(const ngx_iot_store_t *store,
 
 
 ngx_int_t
+ngx_iot_store_read_claim(const ngx_iot_store_t *store,
+    const ngx_iot_store_claim_t *claim, ngx_iot_resp_request_t *req)
+{
+    static ngx_str_t  get = ngx_string("GET");
+
+    if (ngx_iot_store_request(store, req, 2) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    req->argv[0] = get;
+
+    return ngx_iot_store_claim_key(store, claim->sha256, claim->fingerprint,
+                                   &req->argv[1]);
+}
+
+
+/* one byte of format, registry id, 0x1f, operation id */
+ngx_iot_store_result_e
+ngx_iot_store_claim(const ngx_iot_store_t *store,
+    const ngx_iot_resp_reply_t *reply, ngx_iot_store_holder_t *holder)
+{
+    u_char  *p, *id;
+
+    if (reply->type == NGX_IOT_RESP_NIL) {
+        return NGX_IOT_STORE_OK;
+    }
+
+    if (reply->type != NGX_IOT_RESP_STRING || reply->str.len == 0) {
+        return ngx_iot_store_broken(store, reply, "claim");
+    }
+
+    if (reply->str.data[0] > NGX_IOT_STORE_FORMAT) {
+        return NGX_IOT_STORE_NEWER;
+    }
+
+    if (reply->str.len < 2 + NGX_IOT_OPERATION_ID_LEN) {
+        return ngx_iot_store_broken(store, NULL, "claim");
+    }
+
+    p = reply->str.data + 1;
+    id = reply->str.data + reply->str.len - NGX_IOT_OPERATION_ID_LEN;
+
+    if (ngx_iot_store_copy(store, &holder->registry_id, p, id - 1 - p)
+        != NGX_OK
+        || ngx_iot_store_copy(store, &holder->operation_id, id,
+                              NGX_IOT_OPERATION_ID_LEN)
+           != NGX_OK)
+    {
+        return NGX_IOT_STORE_ERROR;
+    }
+
+    return NGX_IOT_STORE_HELD;
+}
+
+
+ngx_int_t
 ngx_iot_store_release_certificate(const ngx_iot_store_t *store,
     const ngx_iot_store_claim_t *claim, ngx_iot_resp_request_t *req)
 {
@@ -107,7 +163,7 @@ ngx_iot_store_certificate_released(const ngx_iot_store_t *store,
 
 ngx_int_t
 ngx_iot_store_resolve_certificate(const ngx_iot_store_t *store,
-    const ngx_iot_store_claim_t *claim, ngx_iot_msec_t now,
+    const ngx_iot_store_claim_t *claim, ngx_iot_msec_t now, ngx_uint_t look,
     ngx_iot_resp_request_t *req)
 {
     ngx_str_t        *key, *arg;
@@ -120,7 +176,7 @@ ngx_iot_store_resolve_certificate(const ngx_iot_store_t *store,
 
     req->script = &ngx_iot_scripts[NGX_IOT_SCRIPT_RESOLVE_CERTIFICATE];
     req->nkeys = 4;
-    req->writes = 1;
+    req->writes = !look;
 
     key = req->argv;
     arg = key + req->nkeys;
@@ -129,7 +185,12 @@ ngx_iot_store_resolve_certificate(const ngx_iot_store_t *store,
     tag = operation_id->data;
     hex = claim->fingerprint;
 
-    if (now < ngx_iot_id_time(operation_id) + NGX_IOT_STORE_CLAIM_PATIENCE) {
+    if (look) {
+        ngx_str_set(&arg[0], "look");
+
+    } else if (now < ngx_iot_id_time(operation_id)
+                     + NGX_IOT_STORE_CLAIM_PATIENCE)
+    {
         ngx_str_set(&arg[0], "young");
 
     } else {

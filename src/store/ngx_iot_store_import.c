@@ -6,32 +6,34 @@
 
 
 #include "ngx_iot_store_key.h"
-#include "ngx_iot_id.h"
-#include "ngx_iot_shard.h"
 
 
 /* certificates by the batch, see import_certificates.lua */
 
 
-#define NGX_IOT_IMPORT_KEYS    2
-#define NGX_IOT_IMPORT_ARGS    1
-
-/* of each certificate */
-#define NGX_IOT_IMPORT_KEYS_OF_ONE  2
+#define NGX_IOT_IMPORT_KEYS         4
+#define NGX_IOT_IMPORT_ARGS         5
 #define NGX_IOT_IMPORT_ARGS_OF_ONE  4
 
 
+static ngx_int_t ngx_iot_store_import_head(const ngx_iot_store_t *store,
+    const ngx_iot_store_batch_t *batch, ngx_str_t *key, ngx_str_t *arg);
 static ngx_int_t ngx_iot_store_import_one(const ngx_iot_store_t *store,
-    const ngx_iot_operation_t *import, const ngx_iot_store_import_t *one,
+    const ngx_iot_store_batch_t *batch, const ngx_iot_store_import_t *one,
     ngx_str_t *key, ngx_str_t *arg);
+static ngx_iot_store_result_e ngx_iot_store_imported_one(
+    const ngx_iot_store_t *store, const ngx_iot_resp_reply_t *reply,
+    ngx_iot_store_import_t *one);
 
 
 static const ngx_iot_store_answer_t  ngx_iot_store_import_answers[] = {
     { "OK", NGX_IOT_STORE_OK },
     { "NO_REGISTRY", NGX_IOT_STORE_NO_REGISTRY },
     { "DISABLED", NGX_IOT_STORE_REGISTRY_DISABLED },
+    { "FENCED", NGX_IOT_STORE_FENCED },
     { "EXISTS", NGX_IOT_STORE_EXISTS },
     { "HELD", NGX_IOT_STORE_HELD },
+    { "LIMIT", NGX_IOT_STORE_LIMIT },
     { "NEWER", NGX_IOT_STORE_NEWER },
     { NULL, NGX_IOT_STORE_ERROR }
 };
@@ -62,58 +64,44 @@ ngx_iot_store_import_make(const ngx_iot_store_t *store,
 
 ngx_int_t
 ngx_iot_store_import(const ngx_iot_store_t *store,
-    const ngx_iot_operation_t *import, ngx_iot_store_import_t **all,
-    ngx_uint_t n, ngx_uint_t dry_run, ngx_iot_resp_request_t *req)
+    const ngx_iot_store_batch_t *batch, ngx_iot_resp_request_t *req)
 {
-    u_char           *tag;
-    ngx_str_t        *key, *arg;
-    ngx_uint_t        i;
-    const ngx_str_t  *registry_id;
+    ngx_str_t   *key, *arg;
+    ngx_uint_t   i, keys;
 
-    if (ngx_iot_store_change(store, import, NGX_IOT_SCRIPT_IMPORT_CERTIFICATES,
-                             NGX_IOT_IMPORT_KEYS
-                             + n * NGX_IOT_IMPORT_KEYS_OF_ONE,
+    keys = store->cluster ? 1 : 2;
+
+    if (ngx_iot_store_change(store, batch->import,
+                             NGX_IOT_SCRIPT_IMPORT_CERTIFICATES,
+                             NGX_IOT_IMPORT_KEYS + batch->n * keys,
                              NGX_IOT_IMPORT_ARGS
-                             + n * NGX_IOT_IMPORT_ARGS_OF_ONE,
-                             req)
+                             + batch->n * NGX_IOT_IMPORT_ARGS_OF_ONE, req)
         != NGX_OK)
     {
         return NGX_ERROR;
     }
 
-    req->writes = (n != 0 && !dry_run);
-
-    tag = import->id.data;
-    registry_id = &import->registry_id;
+    req->writes = (batch->n != 0 && !batch->dry_run);
 
     key = req->argv + NGX_IOT_CHANGE_KEYS;
     arg = req->argv + req->nkeys + NGX_IOT_CHANGE_ARGS;
 
-    if (ngx_iot_store_key(store, &key[0], tag, 'z', registry_id, NULL)
-        || ngx_iot_store_key(store, &key[1], tag, 'h', registry_id, NULL))
-    {
+    if (ngx_iot_store_import_head(store, batch, key, arg) != NGX_OK) {
         return NGX_ERROR;
-    }
-
-    if (dry_run) {
-        ngx_str_set(&arg[0], "check");
-
-    } else {
-        ngx_str_set(&arg[0], "write");
     }
 
     key += NGX_IOT_IMPORT_KEYS;
     arg += NGX_IOT_IMPORT_ARGS;
 
-    for (i = 0; i < n; i++) {
+    for (i = 0; i < batch->n; i++) {
 
-        if (ngx_iot_store_import_one(store, import, all[i], key, arg)
+        if (ngx_iot_store_import_one(store, batch, batch->all[i], key, arg)
             != NGX_OK)
         {
             return NGX_ERROR;
         }
 
-        key += NGX_IOT_IMPORT_KEYS_OF_ONE;
+        key += keys;
         arg += NGX_IOT_IMPORT_ARGS_OF_ONE;
     }
 
@@ -122,13 +110,48 @@ ngx_iot_store_import(const ngx_iot_store_t *store,
 
 
 static ngx_int_t
+ngx_iot_store_import_head(const ngx_iot_store_t *store,
+    const ngx_iot_store_batch_t *batch, ngx_str_t *key, ngx_str_t *arg)
+{
+    const u_char     *tag;
+    const ngx_str_t  *registry_id;
+
+    static ngx_str_t  check = ngx_string("check");
+    static ngx_str_t  write = ngx_string("write");
+    static ngx_str_t  claim = ngx_string("claim");
+    static ngx_str_t  claimed = ngx_string("claimed");
+
+    tag = batch->import->id.data;
+    registry_id = &batch->import->registry_id;
+
+    arg[0] = batch->dry_run ? check : write;
+    arg[1] = store->cluster ? claimed : claim;
+
+    if (ngx_iot_store_key(store, &key[0], tag, 'z', registry_id, NULL)
+        || ngx_iot_store_key(store, &key[1], tag, 'h', registry_id, NULL)
+        || ngx_iot_store_key(store, &key[2], tag, 'a', &batch->import->id,
+                             NULL)
+        || ngx_iot_store_key(store, &key[3], tag, 'w', registry_id, NULL)
+
+        || ngx_iot_store_number(store, &arg[2], store->limit)
+        || ngx_iot_store_number(store, &arg[3], batch->counted)
+        || ngx_iot_store_number(store, &arg[4], NGX_IOT_STORE_FENCE_LIFE))
+    {
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
 ngx_iot_store_import_one(const ngx_iot_store_t *store,
-    const ngx_iot_operation_t *import, const ngx_iot_store_import_t *one,
+    const ngx_iot_store_batch_t *batch, const ngx_iot_store_import_t *one,
     ngx_str_t *key, ngx_str_t *arg)
 {
-    u_char  claim_tag[NGX_IOT_TAG_LEN];
+    const ngx_iot_operation_t  *import;
 
-    ngx_iot_id_tag(claim_tag, ngx_iot_shard_fingerprint(one->sha256));
+    import = batch->import;
 
     arg[0].data = (u_char *) one->sha256;
     arg[0].len = NGX_IOT_SHA256_LEN;
@@ -139,22 +162,30 @@ ngx_iot_store_import_one(const ngx_iot_store_t *store,
     arg[2] = one->member;
     arg[3] = one->record;
 
+    /* the batch may have another id than when the record was made */
+
+    ngx_memcpy(one->record.data + NGX_IOT_RECORD_OPERATION, import->id.data,
+               NGX_IOT_OPERATION_ID_LEN);
+
     if (ngx_iot_store_key(store, &key[0], import->id.data, 'c',
                           &import->registry_id, one->fingerprint)
-        || ngx_iot_store_key(store, &key[1], claim_tag, 'x', NULL,
-                             one->fingerprint))
+        != NGX_OK)
     {
         return NGX_ERROR;
     }
 
-    return NGX_OK;
+    if (store->cluster) {
+        return NGX_OK;
+    }
+
+    return ngx_iot_store_claim_key(store, one->sha256, one->fingerprint,
+                                   &key[1]);
 }
 
 
 ngx_iot_store_result_e
 ngx_iot_store_imported(const ngx_iot_store_t *store,
-    const ngx_iot_resp_reply_t *reply, ngx_iot_store_import_t **all,
-    ngx_uint_t n)
+    const ngx_iot_resp_reply_t *reply, const ngx_iot_store_batch_t *batch)
 {
     ngx_uint_t              i;
     ngx_iot_store_result_e  result;
@@ -166,21 +197,38 @@ ngx_iot_store_imported(const ngx_iot_store_t *store,
         return result;
     }
 
-    if (reply->nelts != 1 + n) {
+    if (reply->nelts != 1 + batch->n) {
         return ngx_iot_store_broken(store, reply, "import_certificates");
     }
 
-    for (i = 0; i < n; i++) {
-        result = ngx_iot_store_word(store, reply->elts[1 + i],
-                                    ngx_iot_store_import_answers,
-                                    "import_certificates");
+    for (i = 0; i < batch->n; i++) {
+        result = ngx_iot_store_imported_one(store, reply->elts[1 + i],
+                                            batch->all[i]);
 
         if (result == NGX_IOT_STORE_ERROR) {
             return result;
         }
 
-        all[i]->result = result;
+        batch->all[i]->result = result;
     }
 
     return NGX_IOT_STORE_OK;
+}
+
+
+static ngx_iot_store_result_e
+ngx_iot_store_imported_one(const ngx_iot_store_t *store,
+    const ngx_iot_resp_reply_t *reply, ngx_iot_store_import_t *one)
+{
+    ngx_iot_store_result_e  result;
+
+    result = ngx_iot_store_answer(store, reply, ngx_iot_store_import_answers,
+                                  "import_certificates");
+
+    if (result != NGX_IOT_STORE_HELD) {
+        return result;
+    }
+
+    return ngx_iot_store_answer_holder(store, reply, "import_certificates",
+                                       &one->holder);
 }

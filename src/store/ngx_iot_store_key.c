@@ -329,34 +329,27 @@ ngx_iot_store_answer(const ngx_iot_store_t *store,
     const ngx_iot_resp_reply_t *reply, const ngx_iot_store_answer_t *answers,
     const char *script)
 {
-    if (reply->type != NGX_IOT_RESP_ARRAY || reply->nelts == 0) {
-        return ngx_iot_store_broken(store, reply, script);
-    }
-
-    return ngx_iot_store_word(store, reply->elts[0], answers, script);
-}
-
-
-ngx_iot_store_result_e
-ngx_iot_store_word(const ngx_iot_store_t *store,
-    const ngx_iot_resp_reply_t *reply, const ngx_iot_store_answer_t *answers,
-    const char *script)
-{
+    const ngx_str_t               *word;
     const ngx_iot_store_answer_t  *answer;
 
-    if (reply->type != NGX_IOT_RESP_STRING) {
+    if (reply->type != NGX_IOT_RESP_ARRAY
+        || reply->nelts == 0
+        || reply->elts[0]->type != NGX_IOT_RESP_STRING)
+    {
         return ngx_iot_store_broken(store, reply, script);
     }
 
+    word = &reply->elts[0]->str;
+
     for (answer = answers; answer->word; answer++) {
-        if (ngx_strlen(answer->word) == reply->str.len
-            && ngx_memcmp(answer->word, reply->str.data, reply->str.len) == 0)
+        if (ngx_strlen(answer->word) == word->len
+            && ngx_memcmp(answer->word, word->data, word->len) == 0)
         {
             return answer->result;
         }
     }
 
-    return ngx_iot_store_broken(store, reply, script);
+    return ngx_iot_store_broken(store, reply->elts[0], script);
 }
 
 

@@ -17,6 +17,9 @@
 
 #define NGX_IOT_TAG_LEN  2
 
+/* where a certificate's record has the id of its operation */
+#define NGX_IOT_RECORD_OPERATION  9
+
 /* keys and arguments with which the script of every mutation begins */
 #define NGX_IOT_CHANGE_KEYS  4
 #define NGX_IOT_CHANGE_ARGS  9
@@ -112,11 +115,6 @@ ngx_iot_store_result_e ngx_iot_store_answer(const ngx_iot_store_t *store,
 ngx_iot_store_result_e ngx_iot_store_answer_id(const ngx_iot_store_t *store,
     const ngx_iot_resp_reply_t *reply, ngx_iot_store_result_e result,
     const char *script, ngx_str_t *operation_id);
-
-/* the same for a word that is the whole of a reply, or an element of one */
-ngx_iot_store_result_e ngx_iot_store_word(const ngx_iot_store_t *store,
-    const ngx_iot_resp_reply_t *reply, const ngx_iot_store_answer_t *answers,
-    const char *script);
 
 /* the member of its registry's list that certificate is */
 ngx_int_t ngx_iot_store_list_member(const ngx_iot_store_t *store,

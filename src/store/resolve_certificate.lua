@@ -5,7 +5,8 @@
 -- sees to it that the claim's operation will never be stored.
 --
 -- KEYS  1 registry  2 certificate in it  3 operation  4 the operation's fence
--- ARGV  1 "young" or "old": the claim  2 life of a fence, ms
+-- ARGV  1 "young" or "old": the claim; "look": change nothing
+--       2 life of a fence, ms
 --
 -- Answers MEMBER, PENDING (the operation may yet be stored, ask again later),
 -- FREE or NEWER.
@@ -25,10 +26,14 @@ if registry[2] ~= DELETING and redis.call('EXISTS', KEYS[2]) == 1 then
     return {'MEMBER'}
 end
 
-if ARGV[1] == 'young' and redis.call('EXISTS', KEYS[3]) == 0 then
+-- what is stored or fenced will not be stored any more
+
+if ARGV[1] == 'young' and redis.call('EXISTS', KEYS[3], KEYS[4]) == 0 then
     return {'PENDING'}
 end
 
-fence_set(KEYS[4], ARGV[2])
+if ARGV[1] ~= 'look' then
+    fence_set(KEYS[4], ARGV[2])
+end
 
 return {'FREE'}
