@@ -181,20 +181,54 @@ def add_certificate(db, registry, certificate, operation, mark, key):
     if answer:
         return answer
 
+    answer = refusal(db, registry, certificate)
+
+    if answer:
+        return refuse(db, registry, operation, answer)
+
+    store_certificate(db, registry, certificate, operation, mark, key)
+    return OK
+
+
+def claim_and_add(db, registry, certificate, operation, mark, key):
+    """The same where a script reaches both slots, on one Redis.
+
+    The holder of the claim, when that is another.  A claim is made together
+    with the certificate or not at all, so that a refusal needs no fence.
+    """
+
+    claimed = certificate, 'claim'
+
+    answer = same(db, registry, operation, key) \
+        or replayed(db, registry, operation) \
+        or refusal(db, registry, certificate)
+
+    if answer:
+        return answer
+
+    held = take(db, claimed, None, registry, operation)
+
+    if held != OK:
+        return held
+
+    store_certificate(db, registry, certificate, operation, mark, key)
+    return OK
+
+
+def refusal(db, registry, certificate):
     if status(db, registry) != 'ACTIVE':
-        return refuse(db, registry, operation, 'NO_REGISTRY')
+        return 'NO_REGISTRY'
 
-    if db.get((registry, 'certificate', certificate)):
-        return refuse(db, registry, operation, 'EXISTS')
+    return 'EXISTS' if db.get((registry, 'certificate', certificate)) else None
 
+
+def store_certificate(db, registry, certificate, operation, mark, key):
     db[registry, 'certificate', certificate] = (operation, mark)
     db[registry, 'operation', operation] = \
         ('add', certificate, 'done' if mark == 'active' else 'pending')
 
     if key:
         db[registry, 'idempotency', key] = operation
-
-    return OK
 
 
 def same(db, registry, operation, key):
@@ -493,6 +527,24 @@ def add(registry, certificate, operation, mark='active', key=None):
         answer = (yield recall, registry, operation, key) or answer
 
     return (OK, answer[1]) if answer[0] == 'SAME' else answer
+
+
+def add_on_one(registry, certificate, operation, mark='active', key=None):
+    """On one Redis a certificate that nobody has claimed takes one script."""
+
+    answer = yield (claim_and_add, registry, certificate, operation, mark,
+                    key)
+
+    if answer == OK:
+        return OK, operation
+
+    if answer[0] == 'SAME':
+        return OK, answer[1]
+
+    if isinstance(answer, tuple):
+        answer = yield from add(registry, certificate, operation, mark, key)
+
+    return answer
 
 
 def delete(registry, certificate, operation, mark='active'):

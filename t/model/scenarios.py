@@ -8,8 +8,8 @@ Registry Z is there for the probes: clients that come when all others have
 stopped for ever, and that must get what is due to them.
 """
 
-from protocol import (FOLDER, OK, add, create, delete, enable, finish, remove,
-                      rename, work)
+from protocol import (FOLDER, OK, add, add_on_one, create, delete, enable,
+                      finish, remove, rename, work)
 
 
 class Scenario:
@@ -165,7 +165,7 @@ def there(db, protocol, arguments, result):
     if not succeeded(protocol, arguments, result):
         return True
 
-    if protocol is add:
+    if protocol in (add, add_on_one):
         return arguments[0] in owners_of(db, arguments[1])
 
     if protocol is create:
@@ -339,6 +339,22 @@ KEYED = Scenario('one add is sent twice under one key', {**A, **B}, [
     (add, 'B', 'f', '4b'),
 ], repeats=1)
 
+ONE = Scenario('one Redis: a registry is deleted while others add',
+               {**registry('A', certificates='f'), **B}, [
+    (remove, 'A', '1a'),
+    (add_on_one, 'B', 'f', '2b'),
+    (add_on_one, 'Z', 'f', '3z'),
+    (delete, 'B', 'f', '4b'),
+])
+
+ENABLED = Scenario('one Redis: what refused an add goes away',
+                   {**registry('A', 'DISABLED'), **B}, [
+    (add_on_one, 'A', 'f', '1a'),
+    (enable, 'A'),
+    (add_on_one, 'B', 'f', '2b'),
+    (delete, 'B', 'f', '3b'),
+])
+
 PENDING = Scenario('a pending add, finished and cancelled', {**A, **B}, [
     (add, 'A', 'f', '1a', 'pending'),
     (finish, 'A', '1a', 'done'),
@@ -438,9 +454,9 @@ KEY = Scenario('a create is sent twice while its certificate goes away',
     (delete, 'B', 'g', '3b'),
 ], kept=True)
 
-SCENARIOS = [TWO, THREE, DELETE, SAME, REFUSED, KEYED, PENDING, FAILED,
-             UNDELETE, REMOVE, WORK, WAITING, AGAIN, NAMES, RENAME, SWAP,
-             TWICE, FREED, CREATE, CROSSED, KEY]
+SCENARIOS = [TWO, THREE, DELETE, SAME, REFUSED, KEYED, ONE, ENABLED, PENDING,
+             FAILED, UNDELETE, REMOVE, WORK, WAITING, AGAIN, NAMES, RENAME,
+             SWAP, TWICE, FREED, CREATE, CROSSED, KEY]
 
 # what is found when a rule is left out
 CONTROLS = [
