@@ -528,3 +528,157 @@ connections 0;
 --- error_log eval
 qr/\[emerg\].*invalid value "0" in "connections" directive, expected a number/
 --- suppress_stderr
+
+
+
+=== TEST 50: sentinels
+--- server: 127.0.0.1:1 127.0.0.1:2 [::1]
+--- store
+topology sentinel iot;
+--- no_error_log
+[warn]
+
+
+
+=== TEST 51: sentinels with users and TLS
+--- server: 127.0.0.1:1 127.0.0.1:2 [::1]
+--- store
+topology sentinel iot; ssl on; ssl_trusted_certificate DIR/cert.pem;
+sentinel_username me; sentinel_password_file DIR/password; sentinel_ssl on;
+--- no_error_log
+[warn]
+
+
+
+=== TEST 52: sentinels with TLS alone
+--- server: 127.0.0.1:1 127.0.0.1:2 [::1]
+--- store
+topology sentinel iot; sentinel_ssl on; ssl_trusted_certificate DIR/cert.pem;
+--- no_error_log
+[warn]
+
+
+
+=== TEST 53: sentinels for nobody
+--- server: 127.0.0.1:1 127.0.0.1:2 [::1]
+--- store
+topology sentinel;
+--- must_die
+--- error_log eval
+qr/\[emerg\].*"topology" directive lacks the name that sentinels have for/
+--- suppress_stderr
+
+
+
+=== TEST 54: sentinels for an empty name
+--- server: 127.0.0.1:1 127.0.0.1:2 [::1]
+--- store
+topology sentinel "";
+--- must_die
+--- error_log eval
+qr/\[emerg\].*"topology" directive lacks the name that sentinels have for/
+--- suppress_stderr
+
+
+
+=== TEST 55: sentinels for two
+--- server: 127.0.0.1:1 127.0.0.1:2 [::1]
+--- store
+topology sentinel a b;
+--- must_die
+--- error_log eval
+qr/\[emerg\].*"topology" directive has too many parameters/
+--- suppress_stderr
+
+
+
+=== TEST 56: a user of sentinels without a password
+--- store
+topology sentinel iot; sentinel_username me;
+--- must_die
+--- error_log eval
+qr/\[emerg\].*"sentinel_username" without "sentinel_password_file" in/
+--- suppress_stderr
+
+
+
+=== TEST 57: a user of sentinels without sentinels
+--- store
+sentinel_username me; sentinel_password_file DIR/password;
+--- must_die
+--- error_log eval
+qr/\[emerg\].*"sentinel_username" without "topology sentinel" in iot_store/
+--- suppress_stderr
+
+
+
+=== TEST 58: a password of sentinels without sentinels
+--- store
+topology cluster; sentinel_password_file DIR/password;
+--- must_die
+--- error_log eval
+qr/\[emerg\].*"sentinel_password_file" without "topology sentinel" in iot_s/
+--- suppress_stderr
+
+
+
+=== TEST 59: TLS of sentinels without sentinels
+--- store
+sentinel_ssl off;
+--- must_die
+--- error_log eval
+qr/\[emerg\].*"sentinel_ssl" without "topology sentinel" in iot_store/
+--- suppress_stderr
+
+
+
+=== TEST 60: TLS of sentinels without a certificate to trust
+--- store
+topology sentinel iot; sentinel_ssl on;
+--- must_die
+--- error_log eval
+qr/\[emerg\].*"ssl on" without "ssl_trusted_certificate" or "ssl_verify/
+--- suppress_stderr
+
+
+
+=== TEST 61: a sentinel with TLS and no name
+--- server: unix:/tmp/sentinel
+--- store
+topology sentinel iot; sentinel_ssl on; ssl_name redis;
+ssl_trusted_certificate DIR/cert.pem;
+--- must_die
+--- error_log eval
+qr/\[emerg\].*no name to verify for "unix:\S+" in iot_store "main", a unix/
+--- suppress_stderr
+
+
+
+=== TEST 62: a sentinel on a unix socket
+--- server: unix:/tmp/sentinel
+--- store
+topology sentinel iot; ssl on; sentinel_ssl off;
+ssl_trusted_certificate DIR/cert.pem;
+--- no_error_log
+[warn]
+
+
+
+=== TEST 63: a database in a cluster
+--- store
+topology cluster; database 0;
+--- must_die
+--- error_log eval
+qr/\[emerg\].*"database" with "topology cluster" in iot_store "main", a/
+--- suppress_stderr
+
+
+
+=== TEST 64: a unix socket in a cluster
+--- server: 127.0.0.1:1 unix:/tmp/x
+--- store
+topology cluster;
+--- must_die
+--- error_log eval
+qr/\[emerg\].*"unix:\S+" in "server" directive with "topology cluster"/
+--- suppress_stderr

@@ -15,6 +15,7 @@
 
 
 #define NGX_IOT_REDIS_PORT             6379
+#define NGX_IOT_REDIS_SENTINEL_PORT    26379
 
 #define NGX_IOT_REDIS_CONNECT_TIMEOUT  1000
 #define NGX_IOT_REDIS_TIMEOUT          2000
@@ -24,6 +25,10 @@
 #define NGX_IOT_REDIS_KEY_PREFIX_MAX   64
 
 #define NGX_IOT_REDIS_CONNECTIONS_MAX  16
+
+/* a sentinel that takes longer is passed over for the next one */
+#define NGX_IOT_REDIS_SENTINEL_CONNECT 300
+#define NGX_IOT_REDIS_SENTINEL_TIMEOUT 1000
 
 
 /* a directive of the block; offset is that of its field in the store */
@@ -47,6 +52,12 @@ static ngx_iot_redis_conf_t *ngx_iot_redis_conf_add(ngx_conf_t *cf,
 static char *ngx_iot_redis_conf_verify(ngx_conf_t *cf,
     ngx_iot_redis_conf_t *store);
 static char *ngx_iot_redis_conf_verify_topology(ngx_conf_t *cf,
+    ngx_iot_redis_conf_t *store);
+static char *ngx_iot_redis_conf_verify_cluster(ngx_conf_t *cf,
+    ngx_iot_redis_conf_t *store);
+static char *ngx_iot_redis_conf_verify_sentinel(ngx_conf_t *cf,
+    ngx_iot_redis_conf_t *store);
+static char *ngx_iot_redis_conf_verify_user(ngx_conf_t *cf,
     ngx_iot_redis_conf_t *store);
 static char *ngx_iot_redis_conf_complete(ngx_conf_t *cf,
     ngx_iot_redis_conf_t *store);
@@ -86,7 +97,7 @@ static ngx_iot_redis_directive_t  ngx_iot_redis_directives[] = {
 
     { ngx_string("topology"),
       ngx_iot_redis_conf_topology,
-      offsetof(ngx_iot_redis_conf_t, topology) },
+      0 },
 
     { ngx_string("server"),
       ngx_iot_redis_conf_server,
@@ -106,7 +117,19 @@ static ngx_iot_redis_directive_t  ngx_iot_redis_directives[] = {
 
     { ngx_string("password_file"),
       ngx_iot_redis_conf_password_file,
-      0 },
+      offsetof(ngx_iot_redis_conf_t, endpoint) },
+
+    { ngx_string("sentinel_username"),
+      ngx_iot_redis_conf_string,
+      offsetof(ngx_iot_redis_conf_t, sentinel.username) },
+
+    { ngx_string("sentinel_password_file"),
+      ngx_iot_redis_conf_password_file,
+      offsetof(ngx_iot_redis_conf_t, sentinel) },
+
+    { ngx_string("sentinel_ssl"),
+      ngx_iot_redis_conf_flag,
+      offsetof(ngx_iot_redis_conf_t, sentinel_ssl) },
 
     { ngx_string("database"),
       ngx_iot_redis_conf_database,
@@ -319,13 +342,15 @@ ngx_iot_redis_conf_add(ngx_conf_t *cf, ngx_str_t *name)
      *     store->nservers = 0;
      *     store->resolver = NULL;
      *     store->endpoint.username = { 0, NULL };
+     *     store->endpoint.password_file = { 0, NULL };
      *     store->endpoint.password = { 0, NULL };
      *     store->endpoint.ssl = NULL;
      *     store->endpoint.ssl_name = { 0, NULL };
      *     store->endpoint.ssl_name_is_address = 0;
      *     store->endpoint.scripts = NULL;
      *     store->endpoint.nscripts = 0;
-     *     store->password_file = { 0, NULL };
+     *     store->master = { 0, NULL };
+     *     store->sentinel = { 0 };
      *     store->ssl_trusted_certificate = { 0, NULL };
      *     store->ssl_certificate = { 0, NULL };
      *     store->ssl_certificate_key = { 0, NULL };
@@ -347,6 +372,7 @@ ngx_iot_redis_conf_add(ngx_conf_t *cf, ngx_str_t *name)
     store->name = *name;
     store->topology = NGX_CONF_UNSET_UINT;
     store->resolver_timeout = NGX_CONF_UNSET_MSEC;
+    store->sentinel_ssl = NGX_CONF_UNSET;
     store->ssl = NGX_CONF_UNSET;
     store->connections = NGX_CONF_UNSET_UINT;
     store->queue = NGX_CONF_UNSET_UINT;
@@ -358,6 +384,11 @@ ngx_iot_redis_conf_add(ngx_conf_t *cf, ngx_str_t *name)
     store->endpoint.ssl_verify = NGX_CONF_UNSET;
     store->endpoint.connect_timeout = NGX_CONF_UNSET_MSEC;
     store->endpoint.timeout = NGX_CONF_UNSET_MSEC;
+
+    store->sentinel.store = *name;
+    store->sentinel.mode = "sentinel";
+    store->sentinel.connect_timeout = NGX_IOT_REDIS_SENTINEL_CONNECT;
+    store->sentinel.timeout = NGX_IOT_REDIS_SENTINEL_TIMEOUT;
 
     p = ngx_array_push(&rmcf->stores);
     if (p == NULL) {
@@ -430,14 +461,10 @@ ngx_iot_redis_conf_verify(ngx_conf_t *cf, ngx_iot_redis_conf_t *store)
         return NGX_CONF_ERROR;
     }
 
-    if (ngx_iot_redis_conf_verify_topology(cf, store) != NGX_CONF_OK) {
-        return NGX_CONF_ERROR;
-    }
-
-    if (store->endpoint.username.len && store->endpoint.password.len == 0) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"username\" without \"password_file\" "
-                           "in iot_store \"%V\"", &store->name);
+    if (ngx_iot_redis_conf_verify_topology(cf, store) != NGX_CONF_OK
+        || ngx_iot_redis_conf_verify_sentinel(cf, store) != NGX_CONF_OK
+        || ngx_iot_redis_conf_verify_user(cf, store) != NGX_CONF_OK)
+    {
         return NGX_CONF_ERROR;
     }
 
@@ -462,12 +489,83 @@ ngx_iot_redis_conf_verify_topology(ngx_conf_t *cf, ngx_iot_redis_conf_t *store)
         return NGX_CONF_ERROR;
     }
 
-    if (store->topology == NGX_IOT_REDIS_CLUSTER
-        && store->endpoint.database != NGX_CONF_UNSET_UINT)
-    {
+    return store->topology == NGX_IOT_REDIS_CLUSTER
+           ? ngx_iot_redis_conf_verify_cluster(cf, store) : NGX_CONF_OK;
+}
+
+
+static char *
+ngx_iot_redis_conf_verify_cluster(ngx_conf_t *cf, ngx_iot_redis_conf_t *store)
+{
+    ngx_uint_t  i;
+
+    if (store->endpoint.database != NGX_CONF_UNSET_UINT) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "\"database\" with \"topology cluster\" in "
                            "iot_store \"%V\", a cluster has one only",
+                           &store->name);
+        return NGX_CONF_ERROR;
+    }
+
+    for (i = 0; i < store->nservers; i++) {
+
+        if (store->servers[i].host.len) {
+            continue;
+        }
+
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"%V\" in \"server\" directive with \"topology "
+                           "cluster\" in iot_store \"%V\", a cluster's "
+                           "servers are not on one machine's sockets",
+                           &store->servers[i].text, &store->name);
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+/* what is said of sentinels where there are none */
+static char *
+ngx_iot_redis_conf_verify_sentinel(ngx_conf_t *cf, ngx_iot_redis_conf_t *store)
+{
+    const char  *name;
+
+    if (store->topology == NGX_IOT_REDIS_SENTINEL) {
+        return NGX_CONF_OK;
+    }
+
+    name = store->sentinel.username.len ? "sentinel_username"
+           : store->sentinel.password_file.len ? "sentinel_password_file"
+           : store->sentinel_ssl != NGX_CONF_UNSET ? "sentinel_ssl"
+           : NULL;
+
+    if (name == NULL) {
+        return NGX_CONF_OK;
+    }
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "\"%s\" without \"topology sentinel\" in iot_store "
+                       "\"%V\"", name, &store->name);
+
+    return NGX_CONF_ERROR;
+}
+
+
+static char *
+ngx_iot_redis_conf_verify_user(ngx_conf_t *cf, ngx_iot_redis_conf_t *store)
+{
+    if (store->endpoint.username.len && store->endpoint.password.len == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"username\" without \"password_file\" "
+                           "in iot_store \"%V\"", &store->name);
+        return NGX_CONF_ERROR;
+    }
+
+    if (store->sentinel.username.len && store->sentinel.password.len == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"sentinel_username\" without "
+                           "\"sentinel_password_file\" in iot_store \"%V\"",
                            &store->name);
         return NGX_CONF_ERROR;
     }
@@ -510,7 +608,6 @@ ngx_iot_redis_conf_complete(ngx_conf_t *cf, ngx_iot_redis_conf_t *store)
 }
 
 
-/* addresses that are there already were written as such */
 static char *
 ngx_iot_redis_conf_resolve(ngx_conf_t *cf, ngx_iot_redis_conf_t *store,
     ngx_iot_redis_server_t *server)
@@ -518,26 +615,29 @@ ngx_iot_redis_conf_resolve(ngx_conf_t *cf, ngx_iot_redis_conf_t *store,
     ngx_url_t   url;
     ngx_uint_t  later;
 
-    if (server->naddrs) {
-        return NGX_CONF_OK;
-    }
+    /* addresses that are there already were written as such */
 
-    server->resolver = store->resolver;
-    server->resolver_timeout = store->resolver_timeout;
+    if (server->naddrs == 0) {
+        server->resolver = store->resolver;
+        server->resolver_timeout = store->resolver_timeout;
+    }
 
     ngx_memzero(&url, sizeof(ngx_url_t));
 
     url.url = server->text;
-    url.default_port = server->port;
+    url.default_port = store->topology == NGX_IOT_REDIS_SENTINEL
+                       ? NGX_IOT_REDIS_SENTINEL_PORT : NGX_IOT_REDIS_PORT;
 
     if (ngx_parse_url(cf->pool, &url) == NGX_OK) {
         server->addrs = url.addrs;
         server->naddrs = url.naddrs;
+        server->port = url.port;
 
         return NGX_CONF_OK;
     }
 
     later = (server->resolver != NULL);
+    server->port = url.port;
 
     ngx_conf_log_error(later ? NGX_LOG_WARN : NGX_LOG_EMERG, cf, 0,
                        "invalid value \"%V\" in \"server\" directive, %s",
@@ -605,31 +705,40 @@ static char *
 ngx_iot_redis_conf_topology(ngx_conf_t *cf,
     ngx_iot_redis_directive_t *directive, void *field)
 {
-    ngx_uint_t  *topology = field;
+    ngx_iot_redis_conf_t  *store = field;
 
-    ngx_str_t  *value;
+    ngx_str_t   *value;
+    ngx_uint_t   n;
 
-    if (*topology != NGX_CONF_UNSET_UINT) {
+    if (store->topology != NGX_CONF_UNSET_UINT) {
         return "is duplicate";
     }
 
     value = cf->args->elts;
+    n = 2;
 
     if (ngx_strcmp(value[1].data, "single") == 0) {
-        *topology = NGX_IOT_REDIS_SINGLE;
+        store->topology = NGX_IOT_REDIS_SINGLE;
 
     } else if (ngx_strcmp(value[1].data, "cluster") == 0) {
-        *topology = NGX_IOT_REDIS_CLUSTER;
+        store->topology = NGX_IOT_REDIS_CLUSTER;
 
     } else if (ngx_strcmp(value[1].data, "sentinel") == 0) {
-        return ngx_iot_redis_conf_invalid(cf, "which is not supported yet");
+
+        if (cf->args->nelts == 2 || value[2].len == 0) {
+            return "lacks the name that sentinels have for the master";
+        }
+
+        store->topology = NGX_IOT_REDIS_SENTINEL;
+        store->master = value[2];
+        n = 3;
 
     } else {
-        return ngx_iot_redis_conf_invalid(cf, "expected \"single\" "
-                                          "or \"cluster\"");
+        return ngx_iot_redis_conf_invalid(cf, "expected \"single\", "
+                                          "\"sentinel\" or \"cluster\"");
     }
 
-    return cf->args->nelts == 2 ? NGX_CONF_OK : "has too many parameters";
+    return cf->args->nelts == n ? NGX_CONF_OK : "has too many parameters";
 }
 
 
@@ -692,12 +801,10 @@ ngx_iot_redis_conf_address(ngx_conf_t *cf, ngx_str_t *text,
     }
 
     server->text = *text;
-    server->addrs = url.addrs;
     server->naddrs = url.naddrs;
 
     if (url.family != AF_UNIX) {
         server->host = url.host;
-        server->port = url.port;
     }
 
     return NGX_CONF_OK;
@@ -752,17 +859,17 @@ static char *
 ngx_iot_redis_conf_password_file(ngx_conf_t *cf,
     ngx_iot_redis_directive_t *directive, void *field)
 {
-    ngx_iot_redis_conf_t  *store = field;
+    ngx_iot_redis_endpoint_t  *endpoint = field;
 
     char  *rv;
 
-    rv = ngx_iot_redis_conf_string(cf, directive, &store->password_file);
+    rv = ngx_iot_redis_conf_string(cf, directive, &endpoint->password_file);
     if (rv != NGX_CONF_OK) {
         return rv;
     }
 
-    if (ngx_iot_redis_password_read(cf, &store->password_file,
-                                    &store->endpoint.password)
+    if (ngx_iot_redis_password_read(cf, &endpoint->password_file,
+                                    &endpoint->password)
         != NGX_OK)
     {
         return NGX_CONF_ERROR;

@@ -47,7 +47,10 @@ struct ngx_iot_redis_conf_s {
     ngx_msec_t                 resolver_timeout;
 
     ngx_iot_redis_endpoint_t   endpoint;
-    ngx_str_t                  password_file;
+
+    ngx_str_t                  master;      /* what sentinels call it */
+    ngx_iot_redis_endpoint_t   sentinel;
+    ngx_flag_t                 sentinel_ssl;
 
     ngx_flag_t                 ssl;
     ngx_str_t                  ssl_trusted_certificate;

@@ -15,19 +15,24 @@
 #include "ngx_iot_resp.h"
 
 
+typedef struct ngx_iot_redis_sentinel_s  ngx_iot_redis_sentinel_t;
+
+
 /* where a server is */
 
 typedef struct {
-    ngx_str_t               text;           /* as written, for the log */
+    ngx_str_t                  text;        /* as written, for the log */
 
-    ngx_addr_t             *addrs;          /* found with the configuration */
-    ngx_uint_t              naddrs;
+    ngx_addr_t                *addrs;       /* found with the configuration */
+    ngx_uint_t                 naddrs;
 
-    ngx_str_t               host;           /* empty: a unix socket */
-    in_port_t               port;
+    ngx_str_t                  host;        /* empty: a unix socket */
+    in_port_t                  port;
 
-    ngx_resolver_t         *resolver;       /* or NULL */
-    ngx_msec_t              resolver_timeout;
+    ngx_resolver_t            *resolver;    /* of host, or NULL */
+    ngx_msec_t                 resolver_timeout;
+
+    ngx_iot_redis_sentinel_t  *sentinel;    /* asked at run time, or NULL */
 } ngx_iot_redis_server_t;
 
 
@@ -45,6 +50,7 @@ typedef struct {
     const char             *role;
 
     ngx_str_t               username;
+    ngx_str_t               password_file;
     ngx_str_t               password;       /* empty: none */
     ngx_uint_t              database;
 

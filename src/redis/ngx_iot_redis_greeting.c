@@ -35,8 +35,6 @@ static ngx_int_t ngx_iot_redis_greeting_check_script(
     const ngx_iot_redis_endpoint_t *endpoint,
     const ngx_iot_resp_script_t *script, const ngx_iot_resp_reply_t *reply,
     ngx_str_t *reason);
-static const ngx_str_t *ngx_iot_redis_greeting_field(
-    const ngx_iot_resp_reply_t *reply, const char *name);
 static ngx_int_t ngx_iot_redis_greeting_refused(
     const ngx_iot_redis_endpoint_t *endpoint, const char *what,
     const ngx_iot_resp_reply_t *reply, ngx_str_t *reason);
@@ -222,8 +220,8 @@ ngx_iot_redis_greeting_check_server(const ngx_iot_redis_endpoint_t *endpoint,
 
     static const ngx_str_t  unknown = ngx_string("unknown");
 
-    mode = ngx_iot_redis_greeting_field(reply, "mode");
-    role = ngx_iot_redis_greeting_field(reply, "role");
+    mode = ngx_iot_resp_field(reply, "mode");
+    role = ngx_iot_resp_field(reply, "role");
 
     if (mode == NULL || !ngx_iot_redis_greeting_is(mode, endpoint->mode)) {
         (void) ngx_snprintf(what, sizeof(what), "redis is not in \"%s\" mode, "
@@ -241,8 +239,9 @@ ngx_iot_redis_greeting_check_server(const ngx_iot_redis_endpoint_t *endpoint,
         (void) ngx_snprintf(what, sizeof(what), "redis is not a \"%s\", "
                             "its role is%Z", endpoint->role);
 
-        return ngx_iot_redis_greeting_decline(reason, (char *) what,
+        (void) ngx_iot_redis_greeting_decline(reason, (char *) what,
                                               role ? role : &unknown);
+        return NGX_BUSY;
     }
 
     return NGX_OK;
@@ -278,34 +277,6 @@ ngx_iot_redis_greeting_check_script(const ngx_iot_redis_endpoint_t *endpoint,
 
     return ngx_iot_redis_greeting_refused(endpoint, "redis refused a script",
                                           reply, reason);
-}
-
-
-/* HELLO answers names and values by turns */
-static const ngx_str_t *
-ngx_iot_redis_greeting_field(const ngx_iot_resp_reply_t *reply,
-    const char *name)
-{
-    ngx_uint_t                   i;
-    const ngx_iot_resp_reply_t  *key, *value;
-
-    if (reply->type != NGX_IOT_RESP_ARRAY) {
-        return NULL;
-    }
-
-    for (i = 0; i + 1 < reply->nelts; i += 2) {
-        key = reply->elts[i];
-        value = reply->elts[i + 1];
-
-        if (key->type == NGX_IOT_RESP_STRING
-            && value->type == NGX_IOT_RESP_STRING
-            && ngx_iot_redis_greeting_is(&key->str, name))
-        {
-            return &value->str;
-        }
-    }
-
-    return NULL;
 }
 
 

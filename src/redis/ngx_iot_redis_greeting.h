@@ -37,7 +37,8 @@ ngx_int_t ngx_iot_redis_greeting_write(
 
 /*
  * Checks the n-th reply, from 0.  NGX_OK; NGX_DECLINED: the link is of no use;
- * NGX_ABORT: nor will another one be, until somebody changes something.
+ * NGX_ABORT: nor will another one be, until somebody changes something;
+ * NGX_BUSY: the server has another role.
  * Reason, whose data has room for NGX_IOT_REDIS_REASON_LEN, says why; it
  * never holds the password.
  */

@@ -13,18 +13,20 @@
 #include "ngx_iot_redis_node.h"
 
 
-#define NGX_IOT_REDIS_BACKOFF_MIN  50
-#define NGX_IOT_REDIS_BACKOFF_MAX  5000
-
-/* when the server denies what it was asked for */
-#define NGX_IOT_REDIS_DENIED_MIN   5000
-#define NGX_IOT_REDIS_DENIED_MAX   30000
-
 /* a link that broke sooner does not count as success */
 #define NGX_IOT_REDIS_HEALTHY      1000
 
 /* a link without commands for so long is asked for a sign of life */
 #define NGX_IOT_REDIS_IDLE         30000
+
+
+/* between attempts: from min up to what grows from first to max */
+
+typedef struct {
+    ngx_msec_t                   min;
+    ngx_msec_t                   first;
+    ngx_msec_t                   max;
+} ngx_iot_redis_backoff_t;
 
 
 struct ngx_iot_redis_lane_s {
@@ -51,6 +53,7 @@ struct ngx_iot_redis_lane_s {
     unsigned                     keeps:1;
     unsigned                     finding:1; /* waits for addresses */
     unsigned                     closing:1;
+    unsigned                     moving:1;
 };
 
 
@@ -78,19 +81,34 @@ static void ngx_iot_redis_lane_lost(ngx_iot_redis_lane_t *lane);
 static void ngx_iot_redis_lane_failed(ngx_iot_redis_lane_t *lane,
     ngx_iot_redis_break_t *brk);
 static void ngx_iot_redis_lane_give_up(ngx_iot_redis_lane_t *lane,
-    ngx_uint_t denied);
-static ngx_msec_t ngx_iot_redis_lane_backoff(
-    ngx_iot_redis_lane_t *lane, ngx_uint_t denied);
+    const ngx_iot_redis_backoff_t *backoff);
+static const ngx_iot_redis_backoff_t *ngx_iot_redis_lane_backoff(
+    ngx_iot_redis_lane_t *lane, const ngx_iot_redis_break_t *brk);
+static ngx_msec_t ngx_iot_redis_lane_pause(ngx_iot_redis_lane_t *lane,
+    const ngx_iot_redis_backoff_t *backoff);
 static void ngx_iot_redis_lane_closed(ngx_iot_redis_lane_t *lane);
 static void ngx_iot_redis_lane_fail_waiting(ngx_iot_redis_lane_t *lane);
 static ngx_iot_redis_command_t *ngx_iot_redis_lane_take(ngx_queue_t *waiting);
+
+
+static const ngx_iot_redis_backoff_t  ngx_iot_redis_lane_usual =
+    { 1, 50, 5000 };
+
+/* the server denies what it was asked for */
+static const ngx_iot_redis_backoff_t  ngx_iot_redis_lane_denied =
+    { 5000, 10000, 30000 };
+
+/* sentinels name a server that is not the master yet, or not any more */
+static const ngx_iot_redis_backoff_t  ngx_iot_redis_lane_other =
+    { 200, 500, 500 };
 
 
 static const ngx_iot_redis_owner_t  ngx_iot_redis_lane_owner = {
     ngx_iot_redis_lane_link_up,
     ngx_iot_redis_lane_link_next,
     ngx_iot_redis_lane_link_reply,
-    ngx_iot_redis_lane_link_down
+    ngx_iot_redis_lane_link_down,
+    NULL
 };
 
 
@@ -268,6 +286,24 @@ ngx_iot_redis_lane_close(ngx_iot_redis_lane_t *lane)
 }
 
 
+void
+ngx_iot_redis_lane_moved(ngx_iot_redis_lane_t *lane)
+{
+    lane->moving = 1;
+
+    ngx_iot_redis_link_break(lane->link, 0, "redis has moved");
+
+    /* there was no link, but the time to make one has come */
+
+    if (lane->moving && lane->retry.timer_set) {
+        ngx_del_timer(&lane->retry);
+        ngx_iot_redis_lane_lost(lane);
+    }
+
+    lane->moving = 0;
+}
+
+
 static void
 ngx_iot_redis_lane_find(ngx_iot_redis_lane_t *lane)
 {
@@ -295,7 +331,7 @@ ngx_iot_redis_lane_found(ngx_iot_redis_lane_t *lane, const char *failed)
     naddrs = ngx_iot_redis_node_names(lane->node)->naddrs;
 
     if (naddrs == 0) {
-        ngx_iot_redis_lane_give_up(lane, 0);
+        ngx_iot_redis_lane_give_up(lane, &ngx_iot_redis_lane_usual);
         return;
     }
 
@@ -464,13 +500,16 @@ ngx_iot_redis_lane_link_down(void *data, ngx_iot_redis_break_t *brk)
         lane->client->tally.faults[NGX_IOT_REDIS_FAULT_CONNECT]++;
     }
 
-    if (!brk->was_up || ngx_current_msec - lane->since < NGX_IOT_REDIS_HEALTHY)
+    if (lane->moving
+        || (brk->was_up
+            && ngx_current_msec - lane->since >= NGX_IOT_REDIS_HEALTHY))
     {
-        ngx_iot_redis_lane_failed(lane, brk);
+        lane->moving = 0;
+        ngx_iot_redis_lane_lost(lane);
         return;
     }
 
-    ngx_iot_redis_lane_lost(lane);
+    ngx_iot_redis_lane_failed(lane, brk);
 }
 
 
@@ -546,9 +585,11 @@ ngx_iot_redis_lane_failed(ngx_iot_redis_lane_t *lane,
 {
     ngx_uint_t  naddrs;
 
+    /* sentinels may have lost sight of it meanwhile: none */
+
     naddrs = ngx_iot_redis_node_names(lane->node)->naddrs;
 
-    lane->current = (lane->current + 1) % naddrs;
+    lane->current = naddrs ? (lane->current + 1) % naddrs : 0;
     lane->tried++;
 
     if (!brk->was_up && lane->tried < naddrs) {
@@ -556,19 +597,20 @@ ngx_iot_redis_lane_failed(ngx_iot_redis_lane_t *lane,
         return;
     }
 
-    ngx_iot_redis_lane_give_up(lane, brk->denied);
+    ngx_iot_redis_lane_give_up(lane, ngx_iot_redis_lane_backoff(lane, brk));
 }
 
 
 /* for now */
 static void
-ngx_iot_redis_lane_give_up(ngx_iot_redis_lane_t *lane, ngx_uint_t denied)
+ngx_iot_redis_lane_give_up(ngx_iot_redis_lane_t *lane,
+    const ngx_iot_redis_backoff_t *backoff)
 {
     ngx_iot_redis_lane_turn(lane, NGX_IOT_REDIS_LANE_DOWN);
 
     ngx_iot_redis_lane_fail_waiting(lane);
 
-    ngx_add_timer(&lane->retry, ngx_iot_redis_lane_backoff(lane, denied));
+    ngx_add_timer(&lane->retry, ngx_iot_redis_lane_pause(lane, backoff));
 
     if (lane->keeps) {
         ngx_iot_redis_unreachable(lane->client, lane->node);
@@ -576,20 +618,31 @@ ngx_iot_redis_lane_give_up(ngx_iot_redis_lane_t *lane, ngx_uint_t denied)
 }
 
 
+static const ngx_iot_redis_backoff_t *
+ngx_iot_redis_lane_backoff(ngx_iot_redis_lane_t *lane,
+    const ngx_iot_redis_break_t *brk)
+{
+    if (brk->denied) {
+        return &ngx_iot_redis_lane_denied;
+    }
+
+    if (brk->other && ngx_iot_redis_node_server(lane->node)->sentinel) {
+        return &ngx_iot_redis_lane_other;
+    }
+
+    return &ngx_iot_redis_lane_usual;
+}
+
+
 /* with jitter: all workers of all gateways have failed together */
 static ngx_msec_t
-ngx_iot_redis_lane_backoff(ngx_iot_redis_lane_t *lane, ngx_uint_t denied)
+ngx_iot_redis_lane_pause(ngx_iot_redis_lane_t *lane,
+    const ngx_iot_redis_backoff_t *backoff)
 {
-    ngx_msec_t  min, max, first;
+    lane->backoff = ngx_max(lane->backoff * 2, backoff->first);
+    lane->backoff = ngx_min(lane->backoff, backoff->max);
 
-    min = denied ? NGX_IOT_REDIS_DENIED_MIN : 1;
-    max = denied ? NGX_IOT_REDIS_DENIED_MAX : NGX_IOT_REDIS_BACKOFF_MAX;
-    first = denied ? NGX_IOT_REDIS_DENIED_MIN * 2 : NGX_IOT_REDIS_BACKOFF_MIN;
-
-    lane->backoff = ngx_max(lane->backoff * 2, first);
-    lane->backoff = ngx_min(lane->backoff, max);
-
-    return min + ngx_random() % (lane->backoff - min + 1);
+    return backoff->min + ngx_random() % (lane->backoff - backoff->min + 1);
 }
 
 

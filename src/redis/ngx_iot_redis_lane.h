@@ -52,7 +52,13 @@ void ngx_iot_redis_lane_resubmit(ngx_iot_redis_lane_t *lane,
 void ngx_iot_redis_lane_break(ngx_iot_redis_lane_t *lane, ngx_err_t err,
     const char *reason);
 
-/* the same when what is in flight was answered; reason kept by reference */
+/*
+ * The server is elsewhere: the link is of no use, and what has failed so far
+ * says nothing of the next one.
+ */
+void ngx_iot_redis_lane_moved(ngx_iot_redis_lane_t *lane);
+
+/* as a break, when what is in flight was answered; reason kept by reference */
 void ngx_iot_redis_lane_leave(ngx_iot_redis_lane_t *lane, const char *reason);
 
 /*

@@ -63,6 +63,7 @@ struct ngx_iot_redis_link_s {
     ngx_iot_redis_link_state_e       state;
     ngx_uint_t                       greeted;    /* replies to this */
     ngx_uint_t                       denied;
+    ngx_uint_t                       other;
 
     ngx_iot_resp_t                  *resp;
     ngx_iot_resp_limits_t            limits;
@@ -191,6 +192,7 @@ ngx_iot_redis_link_connect(ngx_iot_redis_link_t *link, ngx_addr_t *addr)
     link->state = NGX_IOT_REDIS_LINK_CONNECTING;
     link->greeted = 0;
     link->denied = 0;
+    link->other = 0;
     link->leaving = NULL;
     link->number++;
 
@@ -703,6 +705,12 @@ ngx_iot_redis_link_reply(ngx_iot_redis_link_t *link,
         return ngx_iot_redis_link_greeting(link, reply);
     }
 
+    if (link->owner->message
+        && link->owner->message(link->data, reply) == NGX_OK)
+    {
+        return NGX_OK;
+    }
+
     if (ngx_queue_empty(&link->written)) {
         ngx_iot_redis_link_break(link, 0, "redis sent an unexpected reply");
         return NGX_DONE;
@@ -743,6 +751,7 @@ ngx_iot_redis_link_greeting(ngx_iot_redis_link_t *link,
                                       &reason);
     if (rc != NGX_OK) {
         link->denied = (rc == NGX_ABORT);
+        link->other = (rc == NGX_BUSY);
         buf[reason.len] = '\0';
         ngx_iot_redis_link_break(link, 0, (char *) buf);
         return NGX_DONE;
@@ -913,6 +922,7 @@ ngx_iot_redis_link_end(ngx_iot_redis_link_t *link, ngx_err_t err,
     brk.err = err;
     brk.was_up = (link->state == NGX_IOT_REDIS_LINK_UP);
     brk.denied = link->denied;
+    brk.other = link->other;
     brk.exiting = exiting;
     brk.reason.data = buf;
 

@@ -36,6 +36,7 @@ typedef struct {
 
     ngx_uint_t             was_up;
     ngx_uint_t             denied;      /* the next one will be, too */
+    ngx_uint_t             other;       /* the server has another role */
     ngx_uint_t             exiting;     /* closed since the worker exits */
 } ngx_iot_redis_break_t;
 
@@ -58,6 +59,12 @@ typedef struct {
 
     /* broken or closed, or the connect failed; the commands are the owner's */
     void  (*down)(void *data, ngx_iot_redis_break_t *brk);
+
+    /*
+     * Sees each reply before a command gets it.  NGX_OK: it was a message,
+     * for which nobody had asked; NGX_DECLINED.  NULL: there are none.
+     */
+    ngx_int_t  (*message)(void *data, ngx_iot_resp_reply_t *reply);
 } ngx_iot_redis_owner_t;
 
 

@@ -10,6 +10,7 @@
 #include <ngx_event.h>
 
 #include "ngx_iot_redis_names.h"
+#include "ngx_iot_redis_sentinel.h"
 
 
 #define NGX_IOT_REDIS_NAMES_POOL_SIZE  1024
@@ -46,6 +47,11 @@ ngx_iot_redis_names_update(ngx_iot_redis_names_t *names)
     const ngx_iot_redis_server_t  *server;
 
     server = names->server;
+
+    if (server->sentinel) {
+        ngx_iot_redis_sentinel_find(server->sentinel, names);
+        return;
+    }
 
     if (server->resolver == NULL) {
         names->done(names->data, NULL);
@@ -170,6 +176,10 @@ ngx_iot_redis_names_copy(ngx_pool_t *pool, ngx_addr_t *addr,
 void
 ngx_iot_redis_names_destroy(ngx_iot_redis_names_t *names)
 {
+    if (names->server->sentinel) {
+        ngx_iot_redis_sentinel_forget(names->server->sentinel, names);
+    }
+
     if (names->ctx) {
         ngx_resolve_name_done(names->ctx);
         names->ctx = NULL;

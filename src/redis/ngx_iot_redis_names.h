@@ -18,7 +18,8 @@
 
 /*
  * The addresses of a server: those that were found with the configuration,
- * and, where it has a resolver, whatever the name stands for now.
+ * and, where it has a resolver, whatever the name stands for now; where it has
+ * sentinels, what they say.
  */
 
 typedef struct ngx_iot_redis_names_s  ngx_iot_redis_names_t;
@@ -33,7 +34,7 @@ struct ngx_iot_redis_names_s {
     void                          *data;
     ngx_log_t                     *log;
 
-    /* of the server, or of the pool */
+    /* of the server or its sentinels, or of the pool */
     ngx_addr_t                    *addrs;
     ngx_uint_t                     naddrs;
     ngx_pool_t                    *pool;
@@ -48,7 +49,8 @@ void ngx_iot_redis_names_init(ngx_iot_redis_names_t *names,
 
 /*
  * Looks the name up, if that is wanted, and calls done, possibly from inside.
- * The addresses may be others then; after a failure they are the old ones.
+ * The addresses may be others then; after a failure they are the old ones,
+ * but for a server of sentinels, which has none.
  */
 void ngx_iot_redis_names_update(ngx_iot_redis_names_t *names);
 

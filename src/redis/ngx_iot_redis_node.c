@@ -246,6 +246,17 @@ ngx_iot_redis_node_status(const ngx_iot_redis_node_t *node,
 }
 
 
+void
+ngx_iot_redis_node_moved(ngx_iot_redis_node_t *node)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < node->nlanes; i++) {
+        ngx_iot_redis_lane_moved(node->lanes[i]);
+    }
+}
+
+
 ngx_uint_t
 ngx_iot_redis_node_is_up(const ngx_iot_redis_node_t *node)
 {

@@ -49,6 +49,7 @@ void ngx_iot_redis_node_ask(ngx_iot_redis_node_t *node,
 /* all lanes; see there */
 void ngx_iot_redis_node_leave(ngx_iot_redis_node_t *node, const char *reason);
 void ngx_iot_redis_node_close(ngx_iot_redis_node_t *node);
+void ngx_iot_redis_node_moved(ngx_iot_redis_node_t *node);
 
 /* tells of its lanes */
 void ngx_iot_redis_node_status(const ngx_iot_redis_node_t *node,

@@ -11,10 +11,20 @@
 
 #include "ngx_iot_redis_client.h"
 #include "ngx_iot_redis_node.h"
+#include "ngx_iot_redis_sentinel.h"
+
+
+typedef struct {
+    ngx_iot_redis_node_t      *node;
+    ngx_iot_redis_sentinel_t  *sentinel;    /* NULL: it is where it is */
+} ngx_iot_redis_single_t;
 
 
 static void *ngx_iot_redis_single_create(ngx_iot_redis_t *client);
+static ngx_iot_redis_node_t *ngx_iot_redis_single_create_node(
+    ngx_iot_redis_single_t *single, ngx_iot_redis_t *client);
 static void ngx_iot_redis_single_destroy(void *servers);
+static void ngx_iot_redis_single_moved(void *data);
 static void ngx_iot_redis_single_route(void *servers,
     ngx_iot_redis_command_t *cmd);
 static ngx_int_t ngx_iot_redis_single_refused(void *servers,
@@ -41,32 +51,83 @@ const ngx_iot_redis_topology_t  ngx_iot_redis_single = {
 static void *
 ngx_iot_redis_single_create(ngx_iot_redis_t *client)
 {
-    ngx_iot_redis_node_t        *node;
-    const ngx_iot_redis_conf_t  *conf;
+    ngx_iot_redis_single_t  *single;
 
-    conf = client->conf;
-
-    node = ngx_iot_redis_node_create(client, client->pool, &conf->endpoint,
-                                     &conf->servers[0], client->log);
-    if (node) {
-        ngx_iot_redis_node_start(node);
+    single = ngx_pcalloc(client->pool, sizeof(ngx_iot_redis_single_t));
+    if (single == NULL) {
+        return NULL;
     }
 
-    return node;
+    if (client->conf->topology == NGX_IOT_REDIS_SENTINEL) {
+        single->sentinel = ngx_iot_redis_sentinel_create(client->pool,
+                                                  client->conf,
+                                                  ngx_iot_redis_single_moved,
+                                                  single, client->log);
+        if (single->sentinel == NULL) {
+            return NULL;
+        }
+    }
+
+    single->node = ngx_iot_redis_single_create_node(single, client);
+    if (single->node == NULL) {
+        return NULL;
+    }
+
+    ngx_iot_redis_node_start(single->node);
+
+    return single;
+}
+
+
+static ngx_iot_redis_node_t *
+ngx_iot_redis_single_create_node(ngx_iot_redis_single_t *single,
+    ngx_iot_redis_t *client)
+{
+    const ngx_iot_redis_server_t    *server;
+    const ngx_iot_redis_endpoint_t  *endpoint;
+
+    if (single->sentinel) {
+        server = ngx_iot_redis_sentinel_server(single->sentinel);
+        endpoint = ngx_iot_redis_sentinel_endpoint(single->sentinel);
+
+    } else {
+        server = &client->conf->servers[0];
+        endpoint = &client->conf->endpoint;
+    }
+
+    return ngx_iot_redis_node_create(client, client->pool, endpoint, server,
+                                     client->log);
 }
 
 
 static void
 ngx_iot_redis_single_destroy(void *servers)
 {
-    ngx_iot_redis_node_destroy(servers);
+    ngx_iot_redis_single_t  *single = servers;
+
+    ngx_iot_redis_node_destroy(single->node);
+
+    if (single->sentinel) {
+        ngx_iot_redis_sentinel_destroy(single->sentinel);
+    }
+}
+
+
+static void
+ngx_iot_redis_single_moved(void *data)
+{
+    ngx_iot_redis_single_t  *single = data;
+
+    ngx_iot_redis_node_moved(single->node);
 }
 
 
 static void
 ngx_iot_redis_single_route(void *servers, ngx_iot_redis_command_t *cmd)
 {
-    ngx_iot_redis_node_submit(servers, cmd);
+    ngx_iot_redis_single_t  *single = servers;
+
+    ngx_iot_redis_node_submit(single->node, cmd);
 }
 
 
@@ -74,18 +135,18 @@ static ngx_int_t
 ngx_iot_redis_single_refused(void *servers, ngx_iot_redis_command_t *cmd,
     ngx_iot_resp_refusal_e refusal, ngx_iot_resp_reply_t *reply)
 {
-    ngx_iot_redis_node_t  *node = servers;
+    ngx_iot_redis_single_t  *single = servers;
 
     switch (refusal) {
 
     case NGX_IOT_RESP_READ_ONLY:
-        return ngx_iot_redis_single_read_only(node, cmd);
+        return ngx_iot_redis_single_read_only(single->node, cmd);
 
     case NGX_IOT_RESP_NOT_READY:
 
         /* its greeting will show when it is */
 
-        ngx_iot_redis_node_leave(node, "redis is not ready");
+        ngx_iot_redis_node_leave(single->node, "redis is not ready");
         return NGX_DECLINED;
 
     default:

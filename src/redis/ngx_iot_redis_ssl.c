@@ -29,6 +29,8 @@ static ngx_int_t ngx_iot_redis_ssl_complete(ngx_conf_t *cf,
     ngx_iot_redis_conf_t *store);
 static ngx_int_t ngx_iot_redis_ssl_complete_name(ngx_conf_t *cf,
     ngx_iot_redis_conf_t *store);
+static ngx_int_t ngx_iot_redis_ssl_check_hosts(ngx_conf_t *cf,
+    ngx_iot_redis_conf_t *store);
 static ngx_uint_t ngx_iot_redis_ssl_is_address(u_char *name, size_t len);
 static ngx_int_t ngx_iot_redis_ssl_create(ngx_conf_t *cf,
     ngx_iot_redis_conf_t *store);
@@ -47,19 +49,21 @@ static void ngx_iot_redis_ssl_log_writer(ngx_log_t *log, ngx_uint_t level,
 ngx_int_t
 ngx_iot_redis_ssl_init(ngx_conf_t *cf, ngx_iot_redis_conf_t *store)
 {
-    if (store->ssl == NGX_CONF_UNSET) {
-        store->ssl = 0;
+    ngx_uint_t  unset;
 
-        if (ngx_iot_redis_ssl_unused(cf, store) != NGX_OK) {
-            return NGX_ERROR;
-        }
-    }
+    /* sentinels are not less secret than what they tell of */
 
-    if (!store->ssl) {
-        return NGX_OK;
+    unset = (store->ssl == NGX_CONF_UNSET);
+
+    ngx_conf_init_value(store->ssl, 0);
+    ngx_conf_init_value(store->sentinel_ssl, store->ssl);
+
+    if (!store->ssl && !store->sentinel_ssl) {
+        return unset ? ngx_iot_redis_ssl_unused(cf, store) : NGX_OK;
     }
 
     ngx_conf_init_value(store->endpoint.ssl_verify, 1);
+    store->sentinel.ssl_verify = store->endpoint.ssl_verify;
 
 #if (NGX_SSL)
 
@@ -140,24 +144,25 @@ ngx_iot_redis_ssl_complete(ngx_conf_t *cf, ngx_iot_redis_conf_t *store)
 }
 
 
+/* one that is not written is that of the one server, or known later */
 static ngx_int_t
 ngx_iot_redis_ssl_complete_name(ngx_conf_t *cf, ngx_iot_redis_conf_t *store)
 {
     u_char     *buf;
     ngx_str_t  *name;
 
-    name = store->ssl_name.len ? &store->ssl_name : &store->servers[0].host;
+    if (ngx_iot_redis_ssl_check_hosts(cf, store) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    name = &store->ssl_name;
+
+    if (name->len == 0 && store->topology == NGX_IOT_REDIS_SINGLE) {
+        name = &store->servers[0].host;
+    }
 
     if (name->len == 0) {
-
-        if (!store->endpoint.ssl_verify) {
-            return NGX_OK;
-        }
-
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "no \"ssl_name\" in iot_store \"%V\", and a unix "
-                           "socket has none", &store->name);
-        return NGX_ERROR;
+        return NGX_OK;
     }
 
     buf = ngx_pnalloc(cf->pool, name->len + 1);
@@ -166,6 +171,36 @@ ngx_iot_redis_ssl_complete_name(ngx_conf_t *cf, ngx_iot_redis_conf_t *store)
     }
 
     ngx_iot_redis_ssl_set_name(&store->endpoint, name, buf);
+
+    return NGX_OK;
+}
+
+
+/* without "ssl_name", and for sentinels, it is the host that is verified */
+static ngx_int_t
+ngx_iot_redis_ssl_check_hosts(ngx_conf_t *cf, ngx_iot_redis_conf_t *store)
+{
+    ngx_uint_t  i, wanted;
+
+    wanted = store->topology == NGX_IOT_REDIS_SENTINEL
+             ? (ngx_uint_t) store->sentinel_ssl : store->ssl_name.len == 0;
+
+    if (!wanted || !store->endpoint.ssl_verify) {
+        return NGX_OK;
+    }
+
+    for (i = 0; i < store->nservers; i++) {
+
+        if (store->servers[i].host.len) {
+            continue;
+        }
+
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "no name to verify for \"%V\" in iot_store "
+                           "\"%V\", a unix socket has none",
+                           &store->servers[i].text, &store->name);
+        return NGX_ERROR;
+    }
 
     return NGX_OK;
 }
@@ -236,7 +271,8 @@ ngx_iot_redis_ssl_create(ngx_conf_t *cf, ngx_iot_redis_conf_t *store)
     cln->handler = ngx_ssl_cleanup_ctx;
     cln->data = ssl;
 
-    store->endpoint.ssl = ssl;
+    store->endpoint.ssl = store->ssl ? ssl : NULL;
+    store->sentinel.ssl = store->sentinel_ssl ? ssl : NULL;
 
     if (store->ssl_certificate.len
         && ngx_ssl_certificate(cf, ssl, &store->ssl_certificate,

@@ -47,7 +47,7 @@ typedef struct {
 } ngx_iot_redis_topology_t;
 
 
-/* one server that has everything, wherever it may be */
+/* one server that has everything, wherever sentinels say that it is */
 extern const ngx_iot_redis_topology_t  ngx_iot_redis_single;
 
 /* Redis Cluster: each server has some of the slots, and they move */

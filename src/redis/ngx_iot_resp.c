@@ -246,6 +246,36 @@ ngx_iot_resp_write_bulk(u_char *p, const u_char *data, size_t len)
 }
 
 
+const ngx_str_t *
+ngx_iot_resp_field(const ngx_iot_resp_reply_t *reply, const char *name)
+{
+    size_t                       len;
+    ngx_uint_t                   i;
+    const ngx_iot_resp_reply_t  *key, *value;
+
+    if (reply->type != NGX_IOT_RESP_ARRAY) {
+        return NULL;
+    }
+
+    len = ngx_strlen(name);
+
+    for (i = 0; i + 1 < reply->nelts; i += 2) {
+        key = reply->elts[i];
+        value = reply->elts[i + 1];
+
+        if (key->type == NGX_IOT_RESP_STRING
+            && value->type == NGX_IOT_RESP_STRING
+            && key->str.len == len
+            && ngx_strncmp(key->str.data, name, len) == 0)
+        {
+            return &value->str;
+        }
+    }
+
+    return NULL;
+}
+
+
 ngx_iot_resp_t *
 ngx_iot_resp_create(const ngx_iot_resp_limits_t *limits, ngx_log_t *log)
 {

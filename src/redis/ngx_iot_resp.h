@@ -142,6 +142,13 @@ size_t ngx_iot_resp_quote(u_char *dst, const u_char *text, size_t len);
 ngx_iot_resp_refusal_e ngx_iot_resp_refusal(
     const ngx_iot_resp_reply_t *reply, ngx_uint_t writes);
 
+/*
+ * The string of that name in an array that holds names and values by turns;
+ * NULL: there is none.
+ */
+const ngx_str_t *ngx_iot_resp_field(const ngx_iot_resp_reply_t *reply,
+    const char *name);
+
 
 /*
  * A parser; limits is kept by reference, and may be changed between replies.
