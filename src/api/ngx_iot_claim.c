@@ -8,8 +8,12 @@
 #include "ngx_iot_claim.h"
 
 
-/* how often a claim is met that others have taken under our hands */
+/* how often a claim is taken over under our hands */
 #define NGX_IOT_CLAIM_TRIES  3
+
+/* how often, and for how many ms, an operation that is on its way */
+#define NGX_IOT_CLAIM_WAITS  4
+#define NGX_IOT_CLAIM_WAIT   50
 
 
 static ngx_int_t ngx_iot_claim_request(ngx_iot_call_t *call,
@@ -102,10 +106,6 @@ ngx_iot_claim_held(ngx_iot_call_t *call)
 
     claim = call->claim;
 
-    if (claim->tries++ == NGX_IOT_CLAIM_TRIES) {
-        return claim->refused(call, NGX_IOT_STORE_PENDING);
-    }
-
     other = claim->claim;
     other.registry_id = claim->holder.registry_id;
     other.operation_id = claim->holder.operation_id;
@@ -133,6 +133,17 @@ ngx_iot_claim_resolved(ngx_iot_call_t *call, const ngx_iot_resp_reply_t *reply)
     claim = call->claim;
 
     result = ngx_iot_store_certificate_resolved(&call->store, reply);
+
+    if (result == NGX_IOT_STORE_PENDING
+        && claim->waits++ < NGX_IOT_CLAIM_WAITS)
+    {
+        call->delay = NGX_IOT_CLAIM_WAIT;
+        return ngx_iot_claim_request(call, NULL);
+    }
+
+    if (result == NGX_IOT_STORE_OK && claim->tries++ == NGX_IOT_CLAIM_TRIES) {
+        result = NGX_IOT_STORE_PENDING;
+    }
 
     if (result != NGX_IOT_STORE_OK) {
         return claim->refused(call, result);

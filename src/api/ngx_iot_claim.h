@@ -22,6 +22,9 @@
  * the claim's operation for ever, and only then the claim is taken over: so
  * nobody ever stores a certificate under a claim that is not its own.
  *
+ * A claim that was just made is waited for a little: as a rule its operation
+ * is stored by then, or has given it back.
+ *
  * Nothing of this starts the operation: whatever is not answered, its outcome
  * is certain.
  */
@@ -31,6 +34,7 @@ struct ngx_iot_claim_s {
     ngx_iot_store_claim_t     claim;
     ngx_iot_store_holder_t    holder;       /* who is in the way */
     ngx_uint_t                tries;
+    ngx_uint_t                waits;
     ngx_uint_t                asked;        /* it may be ours */
 
     /* what follows when it is claimed */

@@ -180,6 +180,7 @@ struct ngx_iot_call_s {
     /* results */
 
     ngx_iot_resp_request_t         request;
+    ngx_msec_t                     delay;       /* before it is sent */
     ngx_iot_operation_t            operation;
     ngx_iot_error_t                error;
 

@@ -10,6 +10,9 @@
 
 static ngx_int_t ngx_http_iot_call_submit(ngx_http_request_t *r,
     ngx_http_iot_ctx_t *ctx);
+static ngx_int_t ngx_http_iot_call_delay(ngx_http_request_t *r,
+    ngx_http_iot_ctx_t *ctx);
+static void ngx_http_iot_call_delay_handler(ngx_event_t *ev);
 static void ngx_http_iot_call_done(void *data,
     ngx_iot_redis_outcome_e outcome, ngx_iot_resp_reply_t *reply);
 static ngx_int_t ngx_http_iot_call_authorize_late(ngx_http_request_t *r,
@@ -53,7 +56,8 @@ ngx_http_iot_call_step(ngx_http_request_t *r, ngx_http_iot_ctx_t *ctx,
     }
 
     if (rc == NGX_AGAIN) {
-        rc = ngx_http_iot_call_submit(r, ctx);
+        rc = ctx->call.delay ? ngx_http_iot_call_delay(r, ctx)
+                             : ngx_http_iot_call_submit(r, ctx);
 
     } else if (rc == NGX_DONE) {
         rc = ngx_http_iot_slices_next(r, ctx);
@@ -85,6 +89,46 @@ ngx_http_iot_call_step(ngx_http_request_t *r, ngx_http_iot_ctx_t *ctx,
     default:
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
+}
+
+
+/* NGX_DONE: waits, and then sends the request */
+static ngx_int_t
+ngx_http_iot_call_delay(ngx_http_request_t *r, ngx_http_iot_ctx_t *ctx)
+{
+    ctx->delay.handler = ngx_http_iot_call_delay_handler;
+    ctx->delay.data = ctx;
+    ctx->delay.log = ngx_cycle->log;
+
+    ngx_add_timer(&ctx->delay, ctx->call.delay);
+
+    return ngx_http_iot_call_wait(r);
+}
+
+
+static void
+ngx_http_iot_call_delay_handler(ngx_event_t *ev)
+{
+    ngx_int_t            rc;
+    ngx_connection_t    *c;
+    ngx_http_request_t  *r;
+    ngx_http_iot_ctx_t  *ctx;
+
+    ctx = ev->data;
+    r = ctx->request;
+    c = r->connection;
+
+    ngx_http_set_log_request(c->log, r);
+
+    ctx->call.delay = 0;
+
+    rc = ngx_http_iot_call_step(r, ctx, NGX_AGAIN);
+
+    if (rc != NGX_DONE) {
+        ngx_http_finalize_request(r, rc);
+    }
+
+    ngx_http_run_posted_requests(c);
 }
 
 
@@ -297,6 +341,10 @@ ngx_http_iot_cleanup(void *data)
         ctx->command = NULL;
 
         ngx_iot_call_aborted(&ctx->call);
+    }
+
+    if (ctx->delay.timer_set) {
+        ngx_del_timer(&ctx->delay);
     }
 
     ngx_http_iot_volley_cancel(ctx);

@@ -78,6 +78,7 @@ typedef struct {
 
     ngx_iot_redis_conf_t       *store;
     ngx_iot_redis_command_t    *command;    /* while it waits for the store */
+    ngx_event_t                 delay;      /* before it is sent */
     ngx_msec_t                  sent;
     ngx_msec_t                  store_time;
 
