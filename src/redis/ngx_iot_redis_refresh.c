@@ -43,6 +43,9 @@ struct ngx_iot_redis_refresh_s {
     ngx_msec_t                 started;
     ngx_msec_t                 pause;
     ngx_event_t                timer;
+
+    unsigned                   wanted:1;    /* there is a reason */
+    unsigned                   reasoned:1;  /* there was one, this time */
 };
 
 
@@ -195,6 +198,8 @@ ngx_iot_redis_refresh_start(ngx_iot_redis_refresh_t *refresh)
         return;
     }
 
+    refresh->wanted = 1;
+
     passed = ngx_current_msec - refresh->started;
 
     /* it has been quiet */
@@ -228,6 +233,8 @@ ngx_iot_redis_refresh_begin(ngx_iot_redis_refresh_t *refresh)
 
     refresh->started = ngx_current_msec;
     refresh->tried = 0;
+    refresh->reasoned = refresh->wanted;
+    refresh->wanted = 0;
 
     node = ngx_iot_redis_members_any_up(refresh->members, refresh->preferred);
 
@@ -364,8 +371,12 @@ ngx_iot_redis_refresh_end(ngx_iot_redis_refresh_t *refresh, ngx_int_t rc)
 
     max = missing ? NGX_IOT_REDIS_REFRESH_SOON : NGX_IOT_REDIS_REFRESH_MAX;
 
-    refresh->pause = (rc == NGX_OK) ? NGX_IOT_REDIS_REFRESH_MIN
-                                    : ngx_min(refresh->pause * 2, max);
+    if (rc == NGX_OK || !(refresh->reasoned || missing)) {
+        refresh->pause = NGX_IOT_REDIS_REFRESH_MIN;
+
+    } else {
+        refresh->pause = ngx_min(refresh->pause * 2, max);
+    }
 
     ngx_iot_redis_refresh_after(refresh, missing ? refresh->pause
                                          : NGX_IOT_REDIS_REFRESH_PERIOD);
