@@ -44,7 +44,7 @@ my $http = http_config(<<'_EOC_');
     iot_access $allowed;
 _EOC_
 
-my $nginx = Iot::Nginx->start(http => $http, server => $gateway, workers => 2);
+my $nginx = Iot::Nginx->start(http => with_rights($http), server => $gateway, workers => 2);
 
 my $R = '/iot-devices/v1/registries';
 my $TYPE = 'type.googleapis.com/yandex.cloud.iot.devices.v1.';
@@ -254,7 +254,7 @@ for my $case (@refused) {
 }
 
 is(snapshot(), $before, 'what was refused has left nothing');
-is(call('PUT', "$R/$one", '')->{headers}{allow}, 'GET, HEAD, PATCH',
+is(call('PUT', "$R/$one", '')->{headers}{allow}, 'GET, HEAD, DELETE, PATCH',
     'Allow of a registry');
 is(call('PUT', $R, '')->{headers}{allow}, 'GET, HEAD, POST',
     'Allow of registries');

@@ -15,6 +15,7 @@
 #include "ngx_iot_operation.h"
 #include "ngx_iot_resp.h"
 #include "ngx_iot_store.h"
+#include "ngx_iot_store_purge.h"
 
 
 /*
@@ -216,6 +217,9 @@ struct ngx_iot_call_s {
     ngx_uint_t                     alias;       /* a SHA-1 is looked up */
     void                          *list;        /* of a method with parts */
     void                          *work;        /* of other methods */
+
+    /* a delete that the door goes on with when the call has ended; or NULL */
+    ngx_iot_purge_t               *purge;
 };
 
 

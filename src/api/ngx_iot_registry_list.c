@@ -195,7 +195,7 @@ ngx_iot_list_registries_read(ngx_iot_call_t *call)
 }
 
 
-/* how many are read at once */
+/* how many are read at once: they are in many slots */
 static ngx_uint_t
 ngx_iot_list_registries_step(const ngx_iot_call_t *call)
 {
@@ -203,7 +203,7 @@ ngx_iot_list_registries_step(const ngx_iot_call_t *call)
 
     list = call->list;
 
-    return list->nplaces - list->nread;
+    return call->store.cluster ? 1 : list->nplaces - list->nread;
 }
 
 

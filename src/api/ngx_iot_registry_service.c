@@ -21,6 +21,7 @@ ngx_iot_service_t  ngx_iot_registry_service[] = {
     &ngx_iot_get_registry_by_name,
     &ngx_iot_get_registry,
     &ngx_iot_update_registry,
+    &ngx_iot_delete_registry,
     &ngx_iot_enable_registry,
     &ngx_iot_disable_registry,
     NULL
@@ -120,6 +121,12 @@ ngx_iot_registry_refused(ngx_iot_call_t *call, ngx_iot_store_result_e result)
     case NGX_IOT_STORE_PENDING:
         ngx_iot_error(&call->error, REGISTRY_DELETING,
                       "a registry of that id is being deleted");
+        return NGX_DECLINED;
+
+    case NGX_IOT_STORE_WAITS:
+        ngx_iot_error(&call->error, REGISTRY_IN_USE,
+                      "operations on certificates of the registry wait for "
+                      "the backend; let them finish or cancel them");
         return NGX_DECLINED;
 
     case NGX_IOT_STORE_FENCED:

@@ -26,6 +26,7 @@ extern const ngx_iot_method_t  ngx_iot_get_registry_by_name;
 extern const ngx_iot_method_t  ngx_iot_list_registries;
 extern const ngx_iot_method_t  ngx_iot_create_registry;
 extern const ngx_iot_method_t  ngx_iot_update_registry;
+extern const ngx_iot_method_t  ngx_iot_delete_registry;
 extern const ngx_iot_method_t  ngx_iot_enable_registry;
 extern const ngx_iot_method_t  ngx_iot_disable_registry;
 

@@ -361,6 +361,13 @@ ngx_http_iot_call_release(ngx_http_iot_ctx_t *ctx)
 
     call = &ctx->call;
 
+    if (call->purge) {
+        ngx_iot_task_purge(ctx->store, &call->store,
+                           &call->purge->registry_id,
+                           &call->purge->operation_id);
+        call->purge = NULL;
+    }
+
     if (call->released == NULL) {
         return;
     }

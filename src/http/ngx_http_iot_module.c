@@ -54,7 +54,11 @@ static char *ngx_http_iot_set_accept(ngx_conf_t *cf, ngx_command_t *cmd,
 static char *ngx_http_iot_serve(ngx_conf_t *cf,
     ngx_http_iot_loc_conf_t *ilcf, ngx_uint_t service);
 
+static ngx_int_t ngx_http_iot_watch_store(ngx_conf_t *cf,
+    ngx_iot_redis_conf_t *store);
+
 static ngx_int_t ngx_http_iot_init_process(ngx_cycle_t *cycle);
+static ngx_int_t ngx_http_iot_watch(ngx_cycle_t *cycle);
 static void ngx_http_iot_exit_process(ngx_cycle_t *cycle);
 
 
@@ -630,6 +634,12 @@ ngx_http_iot_serve(ngx_conf_t *cf, ngx_http_iot_loc_conf_t *ilcf,
         return NGX_CONF_ERROR;
     }
 
+    if ((service & NGX_IOT_REGISTRY_SERVICE)
+        && ngx_http_iot_watch_store(cf, ilcf->store) != NGX_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
     ilcf->services = service;
 
     iscf = ngx_http_conf_get_module_srv_conf(cf, ngx_http_iot_module);
@@ -639,6 +649,42 @@ ngx_http_iot_serve(ngx_conf_t *cf, ngx_http_iot_loc_conf_t *ilcf,
     clcf->handler = ngx_http_iot_handler;
 
     return NGX_CONF_OK;
+}
+
+
+/* once for each store */
+static ngx_int_t
+ngx_http_iot_watch_store(ngx_conf_t *cf, ngx_iot_redis_conf_t *store)
+{
+    ngx_uint_t                  i;
+    ngx_iot_redis_conf_t      **stores;
+    ngx_http_iot_main_conf_t   *imcf;
+
+    imcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_iot_module);
+
+    if (imcf->stores == NULL) {
+        imcf->stores = ngx_array_create(cf->pool, 1, sizeof(void *));
+        if (imcf->stores == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
+    stores = imcf->stores->elts;
+
+    for (i = 0; i < imcf->stores->nelts; i++) {
+        if (stores[i] == store) {
+            return NGX_OK;
+        }
+    }
+
+    stores = ngx_array_push(imcf->stores);
+    if (stores == NULL) {
+        return NGX_ERROR;
+    }
+
+    *stores = store;
+
+    return NGX_OK;
 }
 
 
@@ -663,7 +709,43 @@ ngx_http_iot_init_process(ngx_cycle_t *cycle)
         return NGX_ERROR;
     }
 
+    if (ngx_http_iot_watch(cycle) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
     return ngx_iot_x509_init(cycle->log);
+}
+
+
+static ngx_int_t
+ngx_http_iot_watch(ngx_cycle_t *cycle)
+{
+    ngx_uint_t                  i;
+    ngx_iot_store_t             store;
+    ngx_iot_redis_conf_t      **stores;
+    ngx_http_iot_main_conf_t   *imcf;
+
+    imcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_iot_module);
+
+    if (imcf == NULL || imcf->stores == NULL) {
+        return NGX_OK;
+    }
+
+    stores = imcf->stores->elts;
+
+    for (i = 0; i < imcf->stores->nelts; i++) {
+
+        ngx_memzero(&store, sizeof(ngx_iot_store_t));
+
+        store.key_prefix = *ngx_iot_redis_conf_key_prefix(stores[i]);
+        store.cluster = ngx_iot_redis_conf_cluster(stores[i]);
+
+        if (ngx_iot_task_watch(cycle, stores[i], &store) != NGX_OK) {
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
 }
 
 

@@ -30,6 +30,9 @@ typedef struct {
 
     /* of the stores that have a location with iot_complete */
     ngx_array_t                *sweepers;   /* ngx_iot_sweeper_conf_t */
+
+    /* of ngx_iot_redis_conf_t *: the stores that hold registries */
+    ngx_array_t                *stores;
 } ngx_http_iot_main_conf_t;
 
 

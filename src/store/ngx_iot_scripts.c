@@ -25,6 +25,7 @@ ngx_iot_resp_script_t  ngx_iot_scripts[NGX_IOT_SCRIPT_MAX] = {
     ngx_iot_script(claim_name),
     ngx_iot_script(create_registry),
     ngx_iot_script(delete_certificate),
+    ngx_iot_script(delete_registry),
     ngx_iot_script(fence_operation),
     ngx_iot_script(find_certificate),
     ngx_iot_script(finish_operation),
@@ -34,13 +35,16 @@ ngx_iot_resp_script_t  ngx_iot_scripts[NGX_IOT_SCRIPT_MAX] = {
     ngx_iot_script(list_operations),
     ngx_iot_script(list_pending),
     ngx_iot_script(probe),
+    ngx_iot_script(purge_registry),
     ngx_iot_script(read_hashes),
     ngx_iot_script(redeliver_event),
     ngx_iot_script(release_certificate),
+    ngx_iot_script(release_claims),
     ngx_iot_script(release_name),
     ngx_iot_script(resolve_certificate),
     ngx_iot_script(resolve_name),
     ngx_iot_script(sweep_turn),
+    ngx_iot_script(take_job),
     ngx_iot_script(update_registry)
 };
 

@@ -89,4 +89,19 @@ void ngx_iot_task_release(ngx_iot_redis_conf_t *conf,
     ngx_uint_t n);
 
 
+/* ngx_iot_task_purge.c */
+
+/* Goes on with the delete of a registry that was marked; ids are copied. */
+void ngx_iot_task_purge(ngx_iot_redis_conf_t *conf,
+    const ngx_iot_store_t *store, const ngx_str_t *registry_id,
+    const ngx_str_t *operation_id);
+
+/*
+ * From now on this worker looks every some seconds whether a delete in that
+ * store was broken off, and goes on with it.  NGX_OK or NGX_ERROR.
+ */
+ngx_int_t ngx_iot_task_watch(ngx_cycle_t *cycle, ngx_iot_redis_conf_t *conf,
+    const ngx_iot_store_t *store);
+
+
 #endif /* _NGX_IOT_TASK_H_INCLUDED_ */

@@ -24,7 +24,7 @@ use Time::HiRes qw(sleep time);
 
 use base 'Exporter';
 our @EXPORT = qw(
-    redis redis_address redis_start redis_stop create_registry
+    redis with_rights redis_address redis_start redis_stop create_registry
     create_registry_at
     certificate private_key json body add_certificate read_json
     http_config wait_until free_port
@@ -118,6 +118,26 @@ sub start_keeper {
     kill 'KILL', $redis if $redis;
     File::Path::remove_tree("$dir");
     POSIX::_exit(0);
+}
+
+# The configuration, with a user who has the rights of README.md and no others.
+
+sub with_rights {
+    my ($http) = @_;
+
+    my $readme = abs_path(__FILE__) =~ s{t/support/Iot\.pm\z}{README.md}r;
+    my ($rights) = slurp($readme) =~ /^user iot (.*)$/m or die 'no rights';
+
+    redis('ACL', 'SETUSER', 'iot', 'reset',
+        split ' ', $rights =~ s/>\S+/>secret/r);
+
+    open my $file, '>', "$dir/password" or die "password: $!";
+    print $file "secret\n";
+    close $file;
+    chmod 0644, "$dir/password";
+
+    return $http
+        =~ s/(?=server )/username iot; password_file $dir\/password; /r;
 }
 
 # One command, binary safe; dies with the text of an error reply.
