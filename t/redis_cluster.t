@@ -636,6 +636,30 @@ test 'hostile servers' => sub {
         $fake->stop;
     }
 
+    # the largest table that there can be, and one beyond
+
+    my $range = sub {
+        my ($from, $to, $port) = @_;
+        return "*4\r\n:$from\r\n:$to\r\n" . join '', map {
+            "*4\r\n\$9\r\n127.0.0.1\r\n:$_\r\n\$40\r\n" . 'a' x 40
+                . "\r\n*2\r\n+hostname\r\n+\r\n"
+        } $port, 1;
+    };
+
+    $fake = fake(join('', "*16384\r\n",
+        map { $range->($_, $_, 'PORT') } 0 .. 16383), "+PONG\r\n");
+    $nginx = nginx("127.0.0.1:$fake->{port}");
+    is get($nginx, 'PING'), "REPLIED +PONG\n", '16384 runs of slots';
+    stop_nginx($nginx);
+    $fake->stop;
+
+    $fake = fake(join('', "*257\r\n",
+        map { $range->($_, $_, $_ + 1) } 0 .. 256), "+PONG\r\n");
+    $nginx = nginx("127.0.0.1:$fake->{port}");
+    is get($nginx, 'PING'), "UNAVAILABLE\n", '257 masters';
+    stop_nginx($nginx);
+    $fake->stop;
+
     # a master that is none any more
 
     $fake = fake($slots, "-READONLY You can not write against a replica\r\n");

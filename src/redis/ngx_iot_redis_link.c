@@ -27,10 +27,10 @@
 
 /*
  * An array in HELLO's reply, that of modules, has arrays of arrays.  A table
- * of the slots of a cluster has 13 elements for each run of slots, or more.
+ * of the slots of a cluster has 17 elements for each run of slots, or more.
  */
 #define NGX_IOT_REDIS_REPLY_DEPTH    4
-#define NGX_IOT_REDIS_REPLY_NODES    262144
+#define NGX_IOT_REDIS_REPLY_NODES    524288
 #define NGX_IOT_REDIS_REPLY_SIZE     16777216
 #define NGX_IOT_REDIS_GREETING_SIZE  65536
 
