@@ -50,6 +50,22 @@ my $nginx = Iot::Nginx->start(workers => 2, http => http_config(),
         iot_idempotency_retention 1h;
     }
 
+    location /short/ {
+        iot_operation_retention 1s;
+        iot_idempotency_retention 1s;
+
+        location /short/iot-devices/ {
+            rewrite ^/short(/.*)$ $1 break;
+            iot_api main;
+            iot_completion backend;
+        }
+
+        location /short/operations/ {
+            rewrite ^/short(/.*)$ $1 break;
+            iot_complete main;
+        }
+    }
+
     location /one-tenant/ {
         rewrite ^/one-tenant(/.*)$ $1 break;
         iot_complete main;
@@ -132,6 +148,10 @@ sub events {
 
     return @events;
 }
+
+# all that Redis holds, but for operations and turns
+
+sub held { return snapshot() =~ s/^\{00\}:s .*\n//mr }
 
 sub claim { return redis('EXISTS', claim_key($_[0])) }
 
@@ -725,6 +745,46 @@ subtest 'the same request again' => sub {
 };
 
 
+# ---- lives ----------------------------------------------------------------
+
+subtest 'what waits does not expire, what is done does' => sub {
+    begin();
+
+    my $id = add($pem, '/short')->{id};
+
+    # its place in the list is all that there was
+
+    ok(wait_until(sub { !redis('EXISTS', '{7e}:y:fleet') }),
+       'longer than the retention');
+    is(operation($id)->{done}, JSON::PP::false, 'it waits');
+
+    is(finish($id, '{}', '/short')->{found}, 'PENDING', 'it is finished');
+    is(redis('ZCARD', '{7e}:y:fleet'), 1, 'it is listed again');
+    ok(wait_until(sub { operation($id); $answer->{status} == 404 }),
+       'and its life has begun');
+    is(refused(operation($id)), '404 OPERATION_NOT_FOUND', 'it is over');
+    is(get($pem)->{certificateData}, $pem, 'the certificate stays');
+};
+
+
+# ---- operations of the gateway's own --------------------------------------
+
+subtest 'an operation that the gateway goes on with' => sub {
+    begin();
+
+    my $id = add($pem, '/now')->{id};
+
+    redis('HSET', "{7e}:o:$id", k => 5, d => 0, f => '');
+
+    my $operation = operation($id);
+
+    is($operation->{done}, JSON::PP::false, 'is not done');
+    is($answer->{headers}{'x-operation-poll-interval'}, 1, 'when to ask');
+    is(refused(finish($id)), '400 OPERATION_OF_GATEWAY', 'not a backend\'s');
+    is(json(cancel($id)), json($operation), 'nor is it cancelled');
+};
+
+
 # ---- records ---------------------------------------------------------------
 
 subtest 'records that are not ours to touch' => sub {
@@ -735,11 +795,11 @@ subtest 'records that are not ours to touch' => sub {
 
     redis('SETRANGE', $record, 0, "\2");
 
-    my $before = snapshot();
+    my $before = held();
 
     is(refused(finish($id)), '503 STORE_NEWER_FORMAT', 'a newer certificate');
     is(refused(cancel($id)), '503 STORE_NEWER_FORMAT', 'is not cancelled');
-    is(snapshot(), $before, 'nothing has changed');
+    is(held(), $before, 'nothing has changed');
 
     redis('SETRANGE', $record, 0, "\1");
     redis('HSET', "{7e}:o:$id", 'v', 2);
