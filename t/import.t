@@ -29,6 +29,12 @@ my $locations = <<'_EOC_';
         iot_api main;
     }
 
+    location = /iot-devices/v1/registries {
+        iot_api main;
+        iot_import on;
+        iot_access $may;
+    }
+
     location ~ ^/iot-devices/v1/registries/[^/]+/certificates:import$ {
         iot_api main;
         iot_import on;
@@ -64,7 +70,15 @@ my $locations = <<'_EOC_';
     }
 _EOC_
 
-my $nginx = Iot::Nginx->start(http => http_config(), server => $locations);
+my $http = http_config(<<'_EOC_');
+    map $iot_method:$iot_registry_id $may {
+        volatile;
+        default 1;
+        "~^RegistryService.Create:not-this-one$" 0;
+    }
+_EOC_
+
+my $nginx = Iot::Nginx->start(http => $http, server => $locations);
 
 my $a = certificate(name => 'a');
 my $b = certificate(name => 'b');
@@ -89,6 +103,7 @@ of_several_batches();
 limits();
 claims();
 registries();
+old_ids();
 files();
 
 is($nginx->stop, '', 'nginx stops, and its log has nothing to complain of');
@@ -690,6 +705,67 @@ sub registries {
     is(short(import_into('fleet', '[' . entry($a) . ']')),
        '400 9 REGISTRY_DISABLED', 'a disabled registry');
     is(redis('DBSIZE'), 1, 'nothing is written');
+}
+
+
+# registries are created under the ids that they had elsewhere
+
+sub old_ids {
+    begin();
+
+    my $body = '{"folderId":"f1","name":"old"}';
+    my $id = 'arenou2oj4ct42eq8g3n';
+    my $got = $nginx->request('POST', "$prefix?registryId=$id", $body);
+    my $operation = decode_json($got->{body});
+
+    is($operation->{metadata}{registryId}, $id, 'Create under an old id');
+    is($operation->{response}{id}, $id, 'is what it answers');
+    is(decode_json($nginx->request('GET', "$prefix/$id")->{body})->{name},
+       'old', 'and where the registry is');
+    is(rows_of($id, '[' . entry($a) . ']'), "0 IMPORTED\n1 1 0 0\n",
+       'it can be imported into');
+
+    is(short($nginx->request('POST', "$prefix?registryId=$id",
+                             '{"folderId":"f1","name":"other"}')),
+       '409 6 REGISTRY_EXISTS', 'an id is given once');
+    is(short($nginx->request('GET', "$prefix:getByName?folderId=f1"
+                                    . '&registryName=other')),
+       '404 5 REGISTRY_NOT_FOUND', 'and the name is free again');
+
+    $got = $nginx->request('POST', "$prefix?registry_id=Plant_9",
+                           '{"folderId":"f1"}');
+    is(decode_json($got->{body})->{metadata}{registryId}, 'Plant_9',
+       'registry_id does as well');
+
+    $got = $nginx->request('POST', "$prefix?registryId=", '{"folderId":"f1"}');
+    like(decode_json($got->{body})->{metadata}{registryId},
+         qr/^[0-9a-v]{20}$/, 'an empty one is none');
+
+    for (['a.b', 'a form that is none'], ['a' x 51, 'too long'],
+         ['a%2Fb', 'a slash'])
+    {
+        is(short($nginx->request('POST', "$prefix?registryId=$_->[0]", $body)),
+           '400 3 INVALID_FIELD registry_id', "registryId: $_->[1]");
+    }
+
+    is(short($nginx->request('POST', "$prefix/?registryId=$id-2", $body)),
+       '400 3 INVALID_FIELD registry_id', 'not where iot_import is off');
+    is(short($nginx->request('GET', "$prefix/$id-2")),
+       '404 5 REGISTRY_NOT_FOUND', 'and then no registry is created');
+    is(short($nginx->request('POST', "$prefix?registryId=not-this-one",
+                             $body)),
+       '403 7 ACCESS_DENIED', 'access knows the id');
+
+    my @key = ('Idempotency-Key' => '7f6f1f3c-0a0b-4c0d-8e0f-000000000001');
+    my @answers = map {
+        $nginx->request('POST', "$prefix?registryId=$_", '{"folderId":"f2"}',
+                        @key)
+    } 'again', 'again', 'again-2';
+
+    is($answers[1]{body}, $answers[0]{body}, 'a retry under a key');
+    is(short($answers[2]), '400 3 INVALID_FIELD idempotency_key'
+                           =~ s/INVALID_FIELD/IDEMPOTENCY_KEY_REUSED/r,
+       'another id is another request');
 }
 
 

@@ -83,7 +83,10 @@ typedef struct ngx_iot_method_s  ngx_iot_method_t;
 /* the query's folder_id and registry_name have a meaning */
 #define NGX_IOT_METHOD_FOLDER      0x20
 
-/* the body describes a registry; the query's update_mask may have a meaning */
+/*
+ * The body describes a registry; the query's update_mask or registry_id may
+ * have a meaning.
+ */
 #define NGX_IOT_METHOD_REGISTRY    0x40
 
 
@@ -121,6 +124,7 @@ typedef struct {
     ngx_uint_t                     certificate_limit;
     ngx_uint_t                     open;        /* iot_registries open */
     ngx_uint_t                     backend;     /* iot_completion backend */
+    ngx_uint_t                     import;      /* iot_import on */
 } ngx_iot_settings_t;
 
 
@@ -169,6 +173,7 @@ struct ngx_iot_call_s {
     ngx_str_t                      folder_id;
     ngx_str_t                      registry_name;
     ngx_str_t                      update_mask;
+    ngx_str_t                      given_id;    /* of a new registry */
     ngx_iot_page_query_t           page;
     ngx_str_t                      idempotency_key;     /* data NULL: none */
     ngx_str_t                      dry_run;

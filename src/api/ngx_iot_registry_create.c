@@ -21,6 +21,7 @@
 static ngx_int_t ngx_iot_create_registry_prepare(ngx_iot_call_t *call);
 static ngx_int_t ngx_iot_create_registry_read(ngx_iot_call_t *call,
     ngx_iot_registry_message_t *message);
+static ngx_int_t ngx_iot_create_registry_given_id(ngx_iot_call_t *call);
 static ngx_int_t ngx_iot_create_registry_scope(ngx_iot_call_t *call);
 static ngx_int_t ngx_iot_create_registry_ids(ngx_iot_call_t *call);
 static ngx_int_t ngx_iot_create_registry_claim(ngx_iot_call_t *call);
@@ -92,6 +93,11 @@ ngx_iot_create_registry_read(ngx_iot_call_t *call,
         return rc;
     }
 
+    rc = ngx_iot_create_registry_given_id(call);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
     call->known = 1;
 
     rc = ngx_iot_registry_check(call->pool, message, &call->error);
@@ -109,10 +115,31 @@ ngx_iot_create_registry_read(ngx_iot_call_t *call,
 }
 
 
+/* who moves registries here keeps their ids */
+static ngx_int_t
+ngx_iot_create_registry_given_id(ngx_iot_call_t *call)
+{
+    if (call->given_id.len == 0) {
+        return NGX_OK;
+    }
+
+    if (!call->settings->import) {
+        ngx_iot_field_error(&call->error, INVALID_FIELD, "registry_id",
+                            "an id can be given to a new registry only where "
+                            "\"iot_import\" is on");
+        return NGX_DECLINED;
+    }
+
+    call->registry_id = call->given_id;
+
+    return ngx_iot_registry_id_check(call);
+}
+
+
 static ngx_int_t
 ngx_iot_create_registry_scope(ngx_iot_call_t *call)
 {
-    ngx_str_t                  parts[4];
+    ngx_str_t                  parts[5];
     const ngx_iot_registry_t  *registry;
 
     registry = &call->operation.registry;
@@ -120,6 +147,7 @@ ngx_iot_create_registry_scope(ngx_iot_call_t *call)
     parts[0] = registry->name;
     parts[1] = registry->description;
     parts[3] = registry->log_options;
+    parts[4] = call->given_id;
 
     if (ngx_iot_registry_pack_labels(call->pool, registry, &parts[2])
         != NGX_OK)
@@ -127,7 +155,7 @@ ngx_iot_create_registry_scope(ngx_iot_call_t *call)
         return NGX_ERROR;
     }
 
-    return ngx_iot_idempotency_scope(call, &call->folder_id, parts, 4);
+    return ngx_iot_idempotency_scope(call, &call->folder_id, parts, 5);
 }
 
 
@@ -139,10 +167,15 @@ ngx_iot_create_registry_ids(ngx_iot_call_t *call)
     ngx_uint_t   chance;
     ngx_str_t   *id;
 
+    id = &call->operation.registry_id;
+
+    if (call->given_id.len) {
+        *id = call->given_id;
+        return ngx_iot_registry_operation(call, NGX_IOT_CREATE_REGISTRY);
+    }
+
     p = call->random + NGX_IOT_ID_RANDOM_LEN;
     chance = (p[0] << 8 | p[1]) % NGX_IOT_SHARDS;
-
-    id = &call->operation.registry_id;
 
     id->len = NGX_IOT_OPERATION_ID_LEN;
     id->data = ngx_pnalloc(call->pool, NGX_IOT_OPERATION_ID_LEN);

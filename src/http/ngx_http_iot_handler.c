@@ -64,6 +64,9 @@ static const ngx_http_iot_query_field_t  ngx_http_iot_query_fields[] = {
     { NGX_IOT_METHOD_REGISTRY, "update_mask", "updateMask",
       offsetof(ngx_iot_call_t, update_mask) },
 
+    { NGX_IOT_METHOD_REGISTRY, "registry_id", "registryId",
+      offsetof(ngx_iot_call_t, given_id) },
+
     { 0, NULL, NULL, 0 }
 };
 

@@ -371,6 +371,7 @@ ngx_http_iot_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     settings = &conf->settings;
 
     settings->open = conf->open;
+    settings->import = conf->import;
     settings->backend = conf->backend;
     settings->operation_retention = (ngx_iot_msec_t) conf->retention * 1000;
     settings->idempotency_retention =

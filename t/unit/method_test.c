@@ -86,7 +86,7 @@ static ngx_iot_settings_t  settings = {
     { 2048, 65536, 0 },
     (ngx_iot_msec_t) 30 * 24 * 3600 * 1000,
     (ngx_iot_msec_t) 24 * 3600 * 1000,
-    0, 0, 0
+    0, 0, 0, 0
 };
 
 
