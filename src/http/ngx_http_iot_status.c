@@ -44,6 +44,8 @@ static void ngx_http_iot_status_worker(ngx_iot_json_out_t *out, ngx_uint_t n,
     const ngx_iot_redis_worker_status_t *status);
 static void ngx_http_iot_status_lane(ngx_iot_json_out_t *out,
     const ngx_iot_redis_lane_status_t *lane);
+static ngx_str_t ngx_http_iot_status_name(
+    const ngx_iot_redis_lane_name_t *name);
 static void ngx_http_iot_status_faults(ngx_iot_json_out_t *out,
     const ngx_iot_redis_tally_t *tally);
 
@@ -343,14 +345,21 @@ static void
 ngx_http_iot_status_lane(ngx_iot_json_out_t *out,
     const ngx_iot_redis_lane_status_t *lane)
 {
-    ngx_str_t  server;
+    ngx_str_t  server, address;
 
-    server.data = (u_char *) lane->name;
-    server.len = lane->len;
+    server = ngx_http_iot_status_name(&lane->server);
+    address = ngx_http_iot_status_name(&lane->address);
 
     ngx_iot_json_out_object(out, NULL);
 
     ngx_iot_json_out_string(out, "server", &server);
+
+    if (address.len != server.len
+        || ngx_memcmp(address.data, server.data, server.len) != 0)
+    {
+        ngx_iot_json_out_string(out, "address", &address);
+    }
+
     ngx_iot_json_out_literal(out, "lane", ngx_http_iot_lane_uses[lane->use]);
     ngx_iot_json_out_literal(out, "state",
                              ngx_http_iot_lane_states[lane->state]);
@@ -362,6 +371,18 @@ ngx_http_iot_status_lane(ngx_iot_json_out_t *out,
     ngx_iot_json_out_number(out, "connects", lane->connects);
 
     ngx_iot_json_out_object_end(out);
+}
+
+
+static ngx_str_t
+ngx_http_iot_status_name(const ngx_iot_redis_lane_name_t *name)
+{
+    ngx_str_t  text;
+
+    text.data = (u_char *) name->text;
+    text.len = name->len;
+
+    return text;
 }
 
 

@@ -231,7 +231,9 @@ ngx_iot_redis_conf_init(ngx_cycle_t *cycle, void *conf)
             return NGX_CONF_ERROR;
         }
 
-        ngx_iot_redis_slot_zone_size(cycle, store[i]);
+        if (ngx_iot_redis_slot_zone(cycle, store[i]) != NGX_OK) {
+            return NGX_CONF_ERROR;
+        }
 
         store[i]->endpoint.scripts = rmcf->scripts;
         store[i]->endpoint.nscripts = rmcf->nscripts;

@@ -170,6 +170,13 @@ ngx_iot_redis_link_destroy(ngx_iot_redis_link_t *link)
 }
 
 
+const ngx_str_t *
+ngx_iot_redis_link_server(const ngx_iot_redis_link_t *link)
+{
+    return &link->server;
+}
+
+
 ngx_log_t *
 ngx_iot_redis_link_log(ngx_iot_redis_link_t *link)
 {

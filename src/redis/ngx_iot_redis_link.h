@@ -99,6 +99,9 @@ void ngx_iot_redis_link_break(ngx_iot_redis_link_t *link, ngx_err_t err,
  */
 void ngx_iot_redis_link_leave(ngx_iot_redis_link_t *link, const char *reason);
 
+/* the address that it was connected to last; at first the server's name */
+const ngx_str_t *ngx_iot_redis_link_server(const ngx_iot_redis_link_t *link);
+
 /* a log whose messages tell store, server and what was being done */
 ngx_log_t *ngx_iot_redis_link_log(ngx_iot_redis_link_t *link);
 

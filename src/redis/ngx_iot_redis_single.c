@@ -185,7 +185,9 @@ ngx_iot_redis_single_unreachable(void *servers, ngx_iot_redis_node_t *node)
 static ngx_uint_t
 ngx_iot_redis_single_status(void *servers, ngx_iot_redis_slot_t *slot)
 {
-    ngx_iot_redis_node_status(servers, slot);
+    ngx_iot_redis_single_t *single = servers;
 
-    return !ngx_iot_redis_node_is_down(servers);
+    ngx_iot_redis_node_status(single->node, slot);
+
+    return !ngx_iot_redis_node_is_down(single->node);
 }

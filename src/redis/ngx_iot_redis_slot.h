@@ -24,8 +24,8 @@
 typedef struct ngx_iot_redis_slot_s  ngx_iot_redis_slot_t;
 
 
-/* with the number of workers known: before the zone is made */
-void ngx_iot_redis_slot_zone_size(ngx_cycle_t *cycle,
+/* when the number of workers is known, before zones are made; NGX_OK or not */
+ngx_int_t ngx_iot_redis_slot_zone(ngx_cycle_t *cycle,
     ngx_iot_redis_conf_t *conf);
 
 /*
@@ -44,10 +44,14 @@ void ngx_iot_redis_slot_detach(ngx_iot_redis_slot_t *slot);
 ngx_int_t ngx_iot_redis_slot_write(ngx_iot_redis_slot_t *slot,
     ngx_iot_redis_t *client);
 
-/* room for one more lane, its name and use set; NULL: there is none */
+/* room for one more lane, its server and use set; NULL: there is none */
 ngx_iot_redis_lane_status_t *ngx_iot_redis_slot_lane(
     ngx_iot_redis_slot_t *slot, const ngx_str_t *server,
     ngx_iot_redis_lane_use_e use);
+
+/* cut when there is no room for all of it */
+void ngx_iot_redis_slot_name(ngx_iot_redis_lane_name_t *name,
+    const ngx_str_t *text);
 
 /* the class of an error reply */
 ngx_iot_redis_fault_e ngx_iot_redis_fault(const ngx_str_t *text);

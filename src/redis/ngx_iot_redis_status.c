@@ -93,14 +93,16 @@ ngx_iot_redis_status_use(ngx_conf_t *cf, ngx_iot_redis_conf_t *conf)
 }
 
 
-void
-ngx_iot_redis_slot_zone_size(ngx_cycle_t *cycle, ngx_iot_redis_conf_t *conf)
+/* a zone of other dimensions has another name, so that none is mistaken */
+ngx_int_t
+ngx_iot_redis_slot_zone(ngx_cycle_t *cycle, ngx_iot_redis_conf_t *conf)
 {
     size_t            size;
+    ngx_str_t        *name;
     ngx_core_conf_t  *ccf;
 
     if (conf->status == NULL) {
-        return;
+        return NGX_OK;
     }
 
     ccf = (ngx_core_conf_t *) ngx_get_conf(cycle->conf_ctx, ngx_core_module);
@@ -114,6 +116,21 @@ ngx_iot_redis_slot_zone_size(ngx_cycle_t *cycle, ngx_iot_redis_conf_t *conf)
 
     conf->status->shm.size = ngx_align(size + size / 64, ngx_pagesize)
                              + 8 * ngx_pagesize;
+
+    name = &conf->status->shm.name;
+
+    name->data = ngx_pnalloc(cycle->pool,
+                             sizeof("iot_store::x") - 1 + conf->name.len
+                             + 2 * NGX_INT_T_LEN);
+    if (name->data == NULL) {
+        return NGX_ERROR;
+    }
+
+    name->len = ngx_sprintf(name->data, "iot_store:%V:%uix%ui", &conf->name,
+                            conf->workers, ngx_iot_redis_slot_room(conf))
+                - name->data;
+
+    return NGX_OK;
 }
 
 
@@ -138,7 +155,7 @@ ngx_iot_redis_slot_room(const ngx_iot_redis_conf_t *conf)
 }
 
 
-/* after a reload the table is the one that was, in its own dimensions */
+/* after a reload the table is the one that was */
 static ngx_int_t
 ngx_iot_redis_status_init_zone(ngx_shm_zone_t *zone, void *data)
 {
@@ -277,12 +294,20 @@ ngx_iot_redis_slot_lane(ngx_iot_redis_slot_t *slot, const ngx_str_t *server,
 
     lane = &slot->lanes[slot->worker.nlanes++];
 
-    lane->len = ngx_min(server->len, NGX_IOT_REDIS_LANE_NAME_LEN);
-    ngx_memcpy(lane->name, server->data, lane->len);
+    ngx_iot_redis_slot_name(&lane->server, server);
 
     lane->use = use;
 
     return lane;
+}
+
+
+void
+ngx_iot_redis_slot_name(ngx_iot_redis_lane_name_t *name, const ngx_str_t *text)
+{
+    name->len = ngx_min(text->len, NGX_IOT_REDIS_LANE_NAME_LEN);
+
+    ngx_memcpy(name->text, text->data, name->len);
 }
 
 

@@ -88,8 +88,14 @@ typedef enum {
 #define NGX_IOT_REDIS_LANE_NAME_LEN  64
 
 typedef struct {
-    u_char                       name[NGX_IOT_REDIS_LANE_NAME_LEN];
-    size_t                       len;           /* of the server's name */
+    u_char                       text[NGX_IOT_REDIS_LANE_NAME_LEN];
+    size_t                       len;
+} ngx_iot_redis_lane_name_t;
+
+
+typedef struct {
+    ngx_iot_redis_lane_name_t    server;
+    ngx_iot_redis_lane_name_t    address;       /* that the server is at */
 
     ngx_iot_redis_lane_use_e     use;
     ngx_iot_redis_lane_state_e   state;
