@@ -46,6 +46,7 @@ typedef struct {
 static ngx_int_t ngx_iot_finish_prepare(ngx_iot_call_t *call);
 static ngx_int_t ngx_iot_finish_read_status(ngx_iot_call_t *call,
     const ngx_str_t *text);
+static ngx_int_t ngx_iot_finish_refused(ngx_iot_call_t *call);
 static ngx_int_t ngx_iot_finish_finish(ngx_iot_call_t *call,
     const ngx_iot_resp_reply_t *reply);
 static void ngx_iot_finish_write(ngx_iot_json_out_t *out, const void *data);
@@ -151,7 +152,7 @@ ngx_iot_finish_read_status(ngx_iot_call_t *call, const ngx_str_t *text)
 
     rc = ngx_iot_json_read(call->pool, text, fields, 3, &call->error);
     if (rc != NGX_OK) {
-        return rc;
+        return (rc == NGX_DECLINED) ? ngx_iot_finish_refused(call) : rc;
     }
 
     number = code.data ? ngx_atoi(code.data, code.len) : NGX_ERROR;
@@ -177,6 +178,27 @@ ngx_iot_finish_read_status(ngx_iot_call_t *call, const ngx_str_t *text)
     status->code = (ngx_uint_t) number;
 
     return NGX_OK;
+}
+
+
+/* the field is one of the error */
+static ngx_int_t
+ngx_iot_finish_refused(ngx_iot_call_t *call)
+{
+    u_char     *p;
+    ngx_str_t  *field;
+
+    field = &call->error.field;
+
+    p = ngx_pnalloc(call->pool, sizeof("error.") - 1 + field->len);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    field->len = ngx_sprintf(p, "error.%V", field) - p;
+    field->data = p;
+
+    return NGX_DECLINED;
 }
 
 
