@@ -12,6 +12,7 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib", "$FindBin::Bin/support";
 
+use Digest::SHA qw(sha256 sha256_hex);
 use Iot;
 use Iot::Nginx;
 use JSON::PP;
@@ -118,6 +119,31 @@ sub names {
     return join ' ', map { $_->{name} // '-' } @{ $answer->{registries} };
 }
 
+# the id of an operation of that age, s
+
+sub operation_id {
+    my ($registry, $age) = @_;
+
+    my @digits = (0 .. 9, 'a' .. 'v');
+    my $ms = int((time - $age) * 1000);
+    my $id = join '', map { $digits[$ms >> 5 * (8 - $_) & 31] } 0 .. 8;
+
+    return registry_tag($registry) =~ s/[{}]//gr . $id . '000000000';
+}
+
+# the key of the claim on a certificate
+
+sub registry_claim {
+    my ($pem) = @_;
+
+    my @digits = (0 .. 9, 'a' .. 'v');
+    my $sha256 = sha256(der($pem));
+    my $shard = unpack('n', $sha256) >> 6;
+
+    return "{$digits[$shard >> 5]$digits[$shard & 31]}:x:"
+        . unpack 'H*', $sha256;
+}
+
 # tags of the folder and of the registry, as the schema has them
 my $folder = registry_tag('f1');
 
@@ -188,8 +214,6 @@ my @refused = (
     [ 'a password', 'POST', $R, '{"folderId":"f1","password":"p"}',
       '400 3 INVALID_FIELD password' ],
     [ 'no JSON', 'POST', $R, '{', '400 3 INVALID_JSON body' ],
-    [ 'a body that is too large', 'POST', $R,
-      { folderId => 'f1', x => 'a' x 66000 }, '413 3 REQUEST_TOO_LARGE body' ],
     [ 'a key that is none', 'POST', $R, '{"folderId":"f1"}',
       '400 3 INVALID_FIELD idempotency_key', 'Idempotency-Key' => 'x' ],
     [ 'a name that is taken', 'POST', $R, '{"folderId":"f1","name":"one"}',
@@ -224,6 +248,8 @@ my @refused = (
       '{"updateMask":"labels"}', '404 5 REGISTRY_NOT_FOUND none' ],
     [ 'Update with a bad id', 'PATCH', "$R/a.b", '{}',
       '400 3 INVALID_FIELD registry_id' ],
+    [ 'a body that is too large', 'PATCH', "$R/$one", { x => 'a' x 66000 },
+      '413 3 REQUEST_TOO_LARGE body' ],
     [ 'an unknown path', 'PATCH', "$R/$one", '{"updateMask":"name,id"}',
       '400 3 INVALID_FIELD update_mask' ],
     [ 'an unknown path in the query', 'PATCH', "$R/$one?update_mask=id",
@@ -358,10 +384,12 @@ is(call('POST', "$R/$two/certificates", body(certificate()))->{done}, JSON::PP::
 
 my $operations = call('GET', "$R/$two/operations")->{operations};
 
-is(join(', ', map { $_->{description} =~ s/ .*//r } @$operations),
-    'Add, Enable, Update, Disable, Disable, Update, Create',
+# of operations of one millisecond the random part of the id decides
+
+is(join(', ', sort map { $_->{description} =~ s/ .*//r } @$operations),
+    'Add, Create, Disable, Disable, Enable, Update, Update',
     'ListOperations has them all');
-is(join(' ', map { $_->{response}{status} // '-' } @$operations),
+is(join(' ', sort map { $_->{response}{status} // '-' } @$operations),
     '- ACTIVE ACTIVE ACTIVE ACTIVE ACTIVE ACTIVE',
     'they answer the registry as it is now');
 
@@ -406,6 +434,125 @@ $again = call('POST', "$R/$keyed:disable", '', %keyed);
 
 is($again->{id}, $first->{id}, 'Disable: the same key, the same operation');
 is(call('GET', "$R/$keyed")->{status}, 'ACTIVE', 'which is done once');
+
+
+# ---- Create with certificates
+
+my @pems = map { certificate(name => "with $_") } 1 .. 5;
+my $taken = certificate(name => 'taken');
+
+sub with {
+    my (@certificates) = @_;
+
+    return { name => 'with',
+             certificates => [ map { { certificateData => $_ } }
+                               @certificates ] };
+}
+
+call('POST', "$R/$two/certificates", body($taken));
+
+my @bad = (
+    [ 'no list', { certificates => {} }, '400 3 INVALID_FIELD certificates' ],
+    [ 'no object', { certificates => [ {}, 'x' ] },
+      '400 3 INVALID_FIELD certificates[1]' ],
+    [ 'no string', { certificates => [ { certificateData => 1 } ] },
+      '400 3 INVALID_FIELD certificates[0].certificate_data' ],
+    [ 'no certificate', with($pems[0], $pems[1], ''),
+      '400 3 CERTIFICATE_REQUIRED certificates[2].certificate_data' ],
+    [ 'not even PEM', with('x'),
+      '400 3 CERTIFICATE_NO_PEM certificates[0].certificate_data' ],
+    [ 'a private key', with($pems[0], private_key()),
+      '400 3 PRIVATE_KEY_IN_BODY certificates[1].certificate_data' ],
+    [ 'one twice', with(@pems[0, 1, 0]),
+      '400 3 INVALID_FIELD certificates[2].certificate_data' ],
+    [ 'one of another registry', with(@pems[0, 1, 2], $taken),
+      '409 6 CERTIFICATE_EXISTS certificates[3].certificate_data '
+      . sha256_hex(der($taken)) ],
+    [ '101 of them', with(('x') x 101), '400 3 INVALID_FIELD certificates' ],
+);
+
+$before = snapshot() =~ s/^\S+\}:a:.*\n//gmr;
+
+is(refused(create($_->[1])), $_->[2], "certificates: $_->[0]") for @bad;
+
+# but for the fences, which expire
+
+is(wait_until(sub { snapshot() =~ s/^\S+\}:a:.*\n//gmr eq $before }, 5), 1,
+    'all or nothing: nothing is left');
+
+my $with = create(with(@pems));
+
+is($with->{response}{name}, 'with', 'Create with certificates');
+is(join('', map { $_->{certificateData} } sort {
+       $a->{fingerprint} cmp $b->{fingerprint} } @{
+       call('GET', "$R/" . id($with) . '/certificates')->{certificates} }),
+   join('', sort { sha256_hex(der($a)) cmp sha256_hex(der($b)) } @pems),
+   'they are in it, byte for byte');
+is(refused(call('POST', "$R/$two/certificates", body($pems[4]))),
+    '409 6 CERTIFICATE_EXISTS ' . sha256_hex(der($pems[4])),
+    'and in no other');
+is(refused(call('POST', "$R/" . id($with) . '/certificates', body($pems[4]))),
+    '409 6 CERTIFICATE_EXISTS ' . sha256_hex(der($pems[4])),
+    'not even twice');
+is(call('DELETE', "$R/" . id($with) . '/certificates/'
+    . sha256_hex(der($pems[4])))->{done}, JSON::PP::true, 'one is deleted');
+is(call('POST', "$R/$two/certificates", body($pems[4]))->{done},
+    JSON::PP::true, 'and free then');
+
+%keyed = ('Idempotency-Key' => key());
+
+my @many = map { certificate(name => "many $_") } 1 .. 100;
+my $hundred = { name => 'hundred', certificates =>
+                [ map { { certificateData => $_ } } @many ] };
+
+$first = create($hundred, %keyed);
+
+is($first->{done}, JSON::PP::true, 'a hundred');
+is(create($hundred, %keyed)->{text}, $first->{text}, 'again: the same');
+is(scalar @{ call('GET', "$R/" . id($first) . '/certificates')
+    ->{certificates} }, 100, 'all are there');
+
+# broken off after some were claimed: a retry goes on, another takes over
+
+my $gone = 'gone';
+my $broken = operation_id($gone, 60);
+
+redis('SET', registry_claim($_), "\1$gone\x1f$broken")
+    for map { certificate(name => "broken $_") } 1 .. 3;
+
+my $after = create({ name => 'after', certificates =>
+    [ map { { certificateData => certificate(name => "broken $_") } }
+      1 .. 3 ] });
+
+is($after->{done}, JSON::PP::true, 'claims of a dead Create are taken over');
+is(redis('EXISTS', registry_tag($gone) . ":a:$broken"), 1,
+    'after it was fenced');
+
+# two at the same certificates, and adds
+
+for my $round (1 .. 5) {
+    my @own = map { certificate(name => "round $round $_") } 1 .. 4;
+    my @sockets = map { $nginx->send_request('POST', $R, encode_json({
+        folderId => 'f1', certificates => [ map { { certificateData => $_ } }
+            $_ & 1 ? @own : reverse @own ] })) } 1 .. 4;
+
+    push @sockets, map { $nginx->send_request('POST', "$R/$two/certificates",
+                                              body($_)) } @own;
+
+    my @answers = map { Iot::Nginx::read_answer($_) } @sockets;
+
+    is(scalar(grep { $_->{status} !~ /^(?:200|409)$/ } @answers), 0,
+        "round $round: answered");
+
+    my %owners;
+
+    for my $key (@{ redis('KEYS', '*:c:*') }) {
+        $owners{$1}++ if $key =~ /:([0-9a-f]{64})$/;
+    }
+
+    is(scalar(grep { ($owners{sha256_hex(der($_))} // 0) > 1 } @own), 0,
+        'none has two owners');
+}
 
 
 # ---- List: pages
@@ -461,17 +608,7 @@ is(call('GET', "$R?folderId=bobs", undef, Authorization => 'Bearer bob')
 
 # ---- what lost steps leave
 
-# a claim as claim_name.lua leaves it, with an operation of that age
-
-sub operation_id {
-    my ($registry, $age) = @_;
-
-    my @digits = (0 .. 9, 'a' .. 'v');
-    my $ms = int((time - $age) * 1000);
-    my $id = join '', map { $digits[$ms >> 5 * (8 - $_) & 31] } 0 .. 8;
-
-    return registry_tag($registry) =~ s/[{}]//gr . $id . '000000000';
-}
+# a claim as claim_name.lua leaves it
 
 sub claim {
     my ($name, $registry, $age) = @_;

@@ -156,7 +156,7 @@ ngx_iot_claim_resolved(ngx_iot_call_t *call, const ngx_iot_resp_reply_t *reply)
 void
 ngx_iot_claim_abandon(ngx_iot_call_t *call)
 {
-    if (call->claim && call->claim->asked) {
+    if (call->claim && call->claim->asked && !call->claim->shared) {
         call->claim->asked = 0;
         ngx_iot_claim_release(call, &call->claim->claim);
     }

@@ -37,6 +37,9 @@ struct ngx_iot_claim_s {
     ngx_uint_t                waits;
     ngx_uint_t                asked;        /* it may be ours */
 
+    /* another call may be at the same operation: it is fenced, or it stays */
+    ngx_uint_t                shared;
+
     /* what follows when it is claimed */
     ngx_int_t               (*claimed)(ngx_iot_call_t *call);
 

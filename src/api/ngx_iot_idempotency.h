@@ -33,7 +33,7 @@ ngx_int_t ngx_iot_idempotency_check(ngx_iot_call_t *call);
  * NGX_IOT_IDEMPOTENCY_FIELDS_MAX, in an order that never changes; an empty
  * string for what is not set.  NGX_OK or NGX_ERROR.
  */
-#define NGX_IOT_IDEMPOTENCY_FIELDS_MAX  16
+#define NGX_IOT_IDEMPOTENCY_FIELDS_MAX  128
 
 ngx_int_t ngx_iot_idempotency_scope(ngx_iot_call_t *call,
     const ngx_str_t *resource, const ngx_str_t *fields, ngx_uint_t n);

@@ -224,11 +224,20 @@ ngx_iot_method_finish(ngx_iot_call_t *call, const ngx_iot_resp_reply_t *reply)
 size_t
 ngx_iot_method_body_limit(const ngx_iot_call_t *call)
 {
+    size_t  size;
+
+    size = 6 * call->settings->certificate.max_size;
+
+    if (call->method->flags & NGX_IOT_METHOD_CERTIFICATES) {
+        return NGX_IOT_REGISTRY_CERTIFICATES_MAX * (size + 64)
+               + NGX_IOT_METHOD_REGISTRY_BODY;
+    }
+
     if (call->method->flags & NGX_IOT_METHOD_REGISTRY) {
         return NGX_IOT_METHOD_REGISTRY_BODY;
     }
 
-    return 6 * call->settings->certificate.max_size + 8192;
+    return size + 8192;
 }
 
 

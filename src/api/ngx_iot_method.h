@@ -89,6 +89,9 @@ typedef struct ngx_iot_method_s  ngx_iot_method_t;
  */
 #define NGX_IOT_METHOD_REGISTRY    0x40
 
+/* so may it as many certificates as a new registry takes */
+#define NGX_IOT_METHOD_CERTIFICATES  0x80
+
 
 struct ngx_iot_method_s {
     ngx_str_t      name;                /* $iot_method */

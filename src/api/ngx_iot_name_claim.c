@@ -218,6 +218,10 @@ ngx_iot_name_fenced(ngx_iot_call_t *call, const ngx_iot_resp_reply_t *reply)
         return ngx_iot_call_store_failed(call, result);
     }
 
+    if (claim->fenced) {
+        claim->fenced(call);
+    }
+
     if (ngx_iot_store_release_name(&call->store, &claim->name, &call->request)
         != NGX_OK)
     {

@@ -33,6 +33,9 @@ typedef struct {
      */
     ngx_int_t               (*same)(ngx_iot_call_t *call);
 
+    /* of a Create: the operation is fenced, more can be given back; or NULL */
+    void                    (*fenced)(ngx_iot_call_t *call);
+
     /* the operation that is answered in place of the call's error, if set */
     ngx_str_t                 answer;
 } ngx_iot_name_claim_t;

@@ -5,6 +5,7 @@
  */
 
 
+#include "ngx_iot_claim.h"
 #include "ngx_iot_idempotency.h"
 #include "ngx_iot_name_claim.h"
 #include "ngx_iot_registry_service.h"
@@ -14,20 +15,43 @@
 /*
  * Create: the name is claimed in the folder's slot, with the ids of registry
  * and operation, so that a retry under the same Idempotency-Key goes on with
- * them; then one script stores all in the registry's slot.
+ * them; then its certificates are claimed, one after the other; then one
+ * script stores all in the registry's slot.  A refusal forbids the operation
+ * and gives back what was claimed.
  */
+
+
+typedef struct {
+    ngx_iot_name_claim_t     name;          /* call->work begins with it */
+
+    ngx_iot_certificate_t   *certificates;
+    ngx_iot_claim_t         *claims;
+    ngx_uint_t               n;
+    ngx_uint_t               claimed;
+} ngx_iot_registry_create_t;
 
 
 static ngx_int_t ngx_iot_create_registry_prepare(ngx_iot_call_t *call);
 static ngx_int_t ngx_iot_create_registry_read(ngx_iot_call_t *call,
     ngx_iot_registry_message_t *message);
 static ngx_int_t ngx_iot_create_registry_given_id(ngx_iot_call_t *call);
+static ngx_int_t ngx_iot_create_registry_certificates(ngx_iot_call_t *call,
+    const ngx_iot_registry_message_t *message);
+static ngx_int_t ngx_iot_create_registry_certificate(ngx_iot_call_t *call,
+    const ngx_str_t *pem, ngx_uint_t index);
+static ngx_int_t ngx_iot_create_registry_name_field(ngx_iot_call_t *call,
+    ngx_uint_t index);
 static ngx_int_t ngx_iot_create_registry_scope(ngx_iot_call_t *call);
 static ngx_int_t ngx_iot_create_registry_ids(ngx_iot_call_t *call);
 static ngx_int_t ngx_iot_create_registry_claim(ngx_iot_call_t *call);
 static ngx_int_t ngx_iot_create_registry_same(ngx_iot_call_t *call);
 static ngx_int_t ngx_iot_create_registry_begun(ngx_iot_call_t *call,
     const ngx_iot_resp_reply_t *reply);
+static ngx_int_t ngx_iot_create_registry_next(ngx_iot_call_t *call);
+static ngx_int_t ngx_iot_create_registry_claimed(ngx_iot_call_t *call);
+static ngx_int_t ngx_iot_create_registry_held(ngx_iot_call_t *call,
+    ngx_iot_store_result_e result);
+static void ngx_iot_create_registry_fenced(ngx_iot_call_t *call);
 static ngx_int_t ngx_iot_create_registry_store(ngx_iot_call_t *call);
 static ngx_int_t ngx_iot_create_registry_finish(ngx_iot_call_t *call,
     const ngx_iot_resp_reply_t *reply);
@@ -39,7 +63,7 @@ const ngx_iot_method_t  ngx_iot_create_registry = {
     NGX_IOT_POST,
     ngx_string(NGX_IOT_REGISTRIES),
     NGX_IOT_METHOD_BODY|NGX_IOT_METHOD_MUTATION|NGX_IOT_METHOD_LATE
-        |NGX_IOT_METHOD_REGISTRY,
+        |NGX_IOT_METHOD_REGISTRY|NGX_IOT_METHOD_CERTIFICATES,
     ngx_iot_create_registry_prepare,
     ngx_iot_create_registry_finish,
     ngx_iot_method_write_operation,
@@ -61,10 +85,17 @@ ngx_iot_create_registry_prepare(ngx_iot_call_t *call)
 
     call->operation.registry = message.registry;
 
-    call->work = ngx_pcalloc(call->pool, sizeof(ngx_iot_name_claim_t));
+    call->work = ngx_pcalloc(call->pool, sizeof(ngx_iot_registry_create_t));
+    if (call->work == NULL) {
+        return NGX_ERROR;
+    }
 
-    if (call->work == NULL
-        || ngx_iot_create_registry_scope(call) != NGX_OK
+    rc = ngx_iot_create_registry_certificates(call, &message);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    if (ngx_iot_create_registry_scope(call) != NGX_OK
         || ngx_iot_create_registry_ids(call) != NGX_OK)
     {
         return NGX_ERROR;
@@ -100,18 +131,7 @@ ngx_iot_create_registry_read(ngx_iot_call_t *call,
 
     call->known = 1;
 
-    rc = ngx_iot_registry_check(call->pool, message, &call->error);
-    if (rc != NGX_OK) {
-        return rc;
-    }
-
-    if (message->certificates.len) {
-        ngx_iot_field_error(&call->error, INVALID_FIELD, "certificates",
-                            "certificates are not supported here yet");
-        return NGX_DECLINED;
-    }
-
-    return NGX_OK;
+    return ngx_iot_registry_check(call->pool, message, &call->error);
 }
 
 
@@ -137,12 +157,121 @@ ngx_iot_create_registry_given_id(ngx_iot_call_t *call)
 
 
 static ngx_int_t
+ngx_iot_create_registry_certificates(ngx_iot_call_t *call,
+    const ngx_iot_registry_message_t *message)
+{
+    ngx_int_t                   rc;
+    ngx_str_t                  *pem;
+    ngx_uint_t                  i, n, limit;
+    ngx_iot_registry_create_t  *create;
+
+    create = call->work;
+
+    rc = ngx_iot_registry_certificates(call->pool, message, &pem, &n,
+                                       &call->error);
+    if (rc != NGX_OK || n == 0) {
+        return rc;
+    }
+
+    limit = call->settings->certificate_limit;
+
+    if (limit && n > limit) {
+        return ngx_iot_certificate_refused(call, NGX_IOT_STORE_LIMIT);
+    }
+
+    create->certificates = ngx_pcalloc(call->pool,
+                                       n * sizeof(ngx_iot_certificate_t));
+    create->claims = ngx_pcalloc(call->pool, n * sizeof(ngx_iot_claim_t));
+
+    if (create->certificates == NULL || create->claims == NULL) {
+        return NGX_ERROR;
+    }
+
+    create->n = n;
+
+    for (i = 0; i < n; i++) {
+        rc = ngx_iot_create_registry_certificate(call, &pem[i], i);
+
+        if (rc == NGX_DECLINED) {
+            return ngx_iot_create_registry_name_field(call, i);
+        }
+
+        if (rc != NGX_OK) {
+            return rc;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_iot_create_registry_certificate(ngx_iot_call_t *call,
+    const ngx_str_t *pem, ngx_uint_t index)
+{
+    ngx_int_t                   rc;
+    ngx_uint_t                  i;
+    ngx_iot_certificate_t      *certificates;
+    ngx_iot_registry_create_t  *create;
+
+    create = call->work;
+    certificates = create->certificates;
+
+    rc = ngx_iot_certificate_read(call->pool, pem,
+                                  &call->settings->certificate,
+                                  (time_t) (call->now / 1000),
+                                  &certificates[index], &call->error);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    for (i = 0; i < index; i++) {
+        if (ngx_memcmp(certificates[i].sha256, certificates[index].sha256,
+                       NGX_IOT_SHA256_LEN)
+            == 0)
+        {
+            ngx_iot_error_format(call->pool, &call->error,
+                                 NGX_IOT_REASON_INVALID_FIELD,
+                                 "the certificate is the same as "
+                                 "certificates[%ui]", i);
+            return NGX_DECLINED;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+/* the call's error is about that certificate */
+static ngx_int_t
+ngx_iot_create_registry_name_field(ngx_iot_call_t *call, ngx_uint_t index)
+{
+    return ngx_iot_registry_certificate_field(call->pool, index,
+                                              &call->error.field)
+           == NGX_OK
+           ? NGX_DECLINED : NGX_ERROR;
+}
+
+
+static ngx_int_t
 ngx_iot_create_registry_scope(ngx_iot_call_t *call)
 {
-    ngx_str_t                  parts[5];
-    const ngx_iot_registry_t  *registry;
+    ngx_str_t                        *parts;
+    ngx_uint_t                        i;
+    const ngx_iot_registry_t         *registry;
+    const ngx_iot_registry_create_t  *create;
 
+    create = call->work;
     registry = &call->operation.registry;
+
+    parts = ngx_palloc(call->pool, (5 + create->n) * sizeof(ngx_str_t));
+    if (parts == NULL) {
+        return NGX_ERROR;
+    }
+
+    for (i = 0; i < create->n; i++) {
+        parts[5 + i] = create->certificates[i].pem;
+    }
 
     parts[0] = registry->name;
     parts[1] = registry->description;
@@ -155,7 +284,8 @@ ngx_iot_create_registry_scope(ngx_iot_call_t *call)
         return NGX_ERROR;
     }
 
-    return ngx_iot_idempotency_scope(call, &call->folder_id, parts, 5);
+    return ngx_iot_idempotency_scope(call, &call->folder_id, parts,
+                                     5 + create->n);
 }
 
 
@@ -200,7 +330,8 @@ ngx_iot_create_registry_claim(ngx_iot_call_t *call)
     claim = call->work;
     operation = &call->operation;
 
-    claim->claimed = ngx_iot_create_registry_store;
+    claim->claimed = ngx_iot_create_registry_next;
+    claim->fenced = ngx_iot_create_registry_fenced;
     claim->same = ngx_iot_create_registry_same;
 
     name = &claim->name;
@@ -274,17 +405,117 @@ ngx_iot_create_registry_begun(ngx_iot_call_t *call,
 }
 
 
+/* the next certificate is claimed; when all are, they are stored */
+static ngx_int_t
+ngx_iot_create_registry_next(ngx_iot_call_t *call)
+{
+    ngx_iot_claim_t            *claim;
+    ngx_iot_registry_create_t  *create;
+
+    create = call->work;
+
+    if (create->claimed == create->n) {
+        call->claim = NULL;
+        return ngx_iot_create_registry_store(call);
+    }
+
+    claim = &create->claims[create->claimed];
+
+    ngx_iot_claim_init(claim, &create->certificates[create->claimed],
+                       &call->operation);
+
+    claim->shared = 1;
+    claim->claimed = ngx_iot_create_registry_claimed;
+    claim->refused = ngx_iot_create_registry_held;
+
+    call->claim = claim;
+
+    return ngx_iot_claim(call);
+}
+
+
+static ngx_int_t
+ngx_iot_create_registry_claimed(ngx_iot_call_t *call)
+{
+    ngx_iot_registry_create_t  *create;
+
+    create = call->work;
+    create->claimed++;
+
+    return ngx_iot_create_registry_next(call);
+}
+
+
+static ngx_int_t
+ngx_iot_create_registry_held(ngx_iot_call_t *call,
+    ngx_iot_store_result_e result)
+{
+    ngx_iot_certificate_t      *certificate;
+    ngx_iot_registry_create_t  *create;
+
+    static ngx_str_t  in_another = ngx_string("another");
+
+    create = call->work;
+    certificate = &create->certificates[create->claimed];
+
+    call->claim = NULL;
+
+    if (result == NGX_IOT_STORE_EXISTS) {
+        ngx_iot_error(&call->error, CERTIFICATE_EXISTS,
+                      "the certificate belongs to another registry");
+        ngx_iot_error_metadata(&call->error, "registry", &in_another);
+
+        ngx_str_set(&call->error.resource_type,
+                    "yandex.cloud.iot.devices.v1.RegistryCertificate");
+        call->error.resource_name.data = certificate->fingerprint;
+        call->error.resource_name.len = NGX_IOT_FINGERPRINT_LEN;
+
+    } else {
+        (void) ngx_iot_certificate_refused(call, result);
+    }
+
+    ngx_str_null(&call->operation_id);
+
+    if (ngx_iot_create_registry_name_field(call, create->claimed)
+        != NGX_DECLINED)
+    {
+        return NGX_ERROR;
+    }
+
+    return ngx_iot_name_unclaim(call);
+}
+
+
+static void
+ngx_iot_create_registry_fenced(ngx_iot_call_t *call)
+{
+    ngx_uint_t                  i;
+    ngx_iot_registry_create_t  *create;
+
+    create = call->work;
+
+    for (i = 0; i < create->claimed; i++) {
+        ngx_iot_claim_release(call, &create->claims[i].claim);
+    }
+}
+
+
 static ngx_int_t
 ngx_iot_create_registry_store(ngx_iot_call_t *call)
 {
-    ngx_iot_store_t  store;
+    ngx_iot_store_t             store;
+    ngx_iot_registry_create_t  *create;
+
+    create = call->work;
 
     /* the Idempotency-Key has its record in the folder's slot */
 
     store = call->store;
     store.idempotency.given = 0;
 
-    if (ngx_iot_store_create_registry(&store, &call->operation, &call->request)
+    if (ngx_iot_store_create_registry(&store, &call->operation,
+                                      create->certificates, create->n,
+                                      &call->request)
         != NGX_OK)
     {
         return NGX_ERROR;

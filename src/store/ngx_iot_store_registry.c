@@ -11,6 +11,9 @@
 #include "ngx_iot_shard.h"
 
 
+static ngx_int_t ngx_iot_store_created_with(const ngx_iot_store_t *store,
+    const ngx_iot_operation_t *operation,
+    const ngx_iot_certificate_t *certificate, ngx_str_t *key, ngx_str_t *arg);
 static ngx_int_t ngx_iot_store_optional(const ngx_iot_store_t *store,
     const ngx_iot_resp_reply_t *elt, ngx_str_t *value);
 static ngx_str_t *ngx_iot_store_field(ngx_str_t *arg, const char *name,
@@ -50,31 +53,83 @@ static const ngx_iot_store_answer_t  ngx_iot_store_registry_answers[] = {
 
 ngx_int_t
 ngx_iot_store_create_registry(const ngx_iot_store_t *store,
-    const ngx_iot_operation_t *operation, ngx_iot_resp_request_t *req)
+    const ngx_iot_operation_t *operation,
+    const ngx_iot_certificate_t *certificates, ngx_uint_t n,
+    ngx_iot_resp_request_t *req)
 {
-    ngx_str_t                 *arg;
+    ngx_str_t                 *key, *arg;
+    ngx_uint_t                 i;
+    const u_char              *tag;
+    const ngx_str_t           *id;
     const ngx_iot_registry_t  *registry;
 
-    registry = &operation->registry;
-
     if (ngx_iot_store_change(store, operation, NGX_IOT_SCRIPT_CREATE_REGISTRY,
-                             1, 5, req)
-        != NGX_OK
-        || ngx_iot_store_key(store, &req->argv[NGX_IOT_CHANGE_KEYS],
-                             operation->id.data, 'a', &operation->id, NULL)
-           != NGX_OK)
+                             3 + n, 5 + 4 * n, req)
+        != NGX_OK)
     {
         return NGX_ERROR;
     }
 
+    key = req->argv + NGX_IOT_CHANGE_KEYS;
     arg = req->argv + req->nkeys + NGX_IOT_CHANGE_ARGS;
+
+    tag = operation->id.data;
+    id = &operation->registry_id;
+    registry = &operation->registry;
 
     arg[0] = registry->folder_id;
     arg[1] = registry->name;
     arg[2] = registry->description;
     arg[4] = registry->log_options;
 
-    return ngx_iot_registry_pack_labels(store->pool, registry, &arg[3]);
+    if (ngx_iot_registry_pack_labels(store->pool, registry, &arg[3])
+        || ngx_iot_store_key(store, &key[0], tag, 'a', &operation->id, NULL)
+        || ngx_iot_store_key(store, &key[1], tag, 'z', id, NULL)
+        || ngx_iot_store_key(store, &key[2], tag, 'h', id, NULL))
+    {
+        return NGX_ERROR;
+    }
+
+    for (i = 0; i < n; i++) {
+        if (ngx_iot_store_created_with(store, operation, &certificates[i],
+                                       &key[3 + i], &arg[5 + 4 * i])
+            != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+/* the key and the arguments of one certificate of a new registry */
+static ngx_int_t
+ngx_iot_store_created_with(const ngx_iot_store_t *store,
+    const ngx_iot_operation_t *operation,
+    const ngx_iot_certificate_t *certificate, ngx_str_t *key, ngx_str_t *arg)
+{
+    ngx_iot_operation_t  add;
+
+    add = *operation;
+    add.certificate = *certificate;
+    add.certificate.registry_id = operation->registry_id;
+    add.certificate.created_at = operation->created_at;
+
+    arg[0].data = (u_char *) certificate->sha256;
+    arg[0].len = NGX_IOT_SHA256_LEN;
+    arg[1].data = (u_char *) certificate->sha1;
+    arg[1].len = NGX_IOT_SHA1_LEN;
+
+    if (ngx_iot_store_key(store, key, operation->id.data, 'c',
+                          &operation->registry_id, certificate->fingerprint)
+        || ngx_iot_store_list_member(store, &add.certificate, &arg[2])
+        || ngx_iot_store_make_record(store, &add, &arg[3]))
+    {
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
 }
 
 

@@ -119,12 +119,15 @@ ngx_int_t ngx_iot_store_forget_places(const ngx_iot_store_t *store,
 
 
 /*
- * Creates operation->registry under the name that the operation has claimed.
+ * Creates operation->registry under the name that the operation has claimed,
+ * with n certificates that it has claimed.
  * OK; PENDING: a registry of that id is being deleted; EXISTS: a registry of
- * that id; FENCED: the name was taken over.
+ * that id; FENCED: something that was claimed was taken over.
  */
 ngx_int_t ngx_iot_store_create_registry(const ngx_iot_store_t *store,
-    const ngx_iot_operation_t *operation, ngx_iot_resp_request_t *req);
+    const ngx_iot_operation_t *operation,
+    const ngx_iot_certificate_t *certificates, ngx_uint_t n,
+    ngx_iot_resp_request_t *req);
 ngx_iot_store_result_e ngx_iot_store_registry_created(
     const ngx_iot_store_t *store, const ngx_iot_resp_reply_t *reply);
 
