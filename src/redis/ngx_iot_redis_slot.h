@@ -24,7 +24,7 @@
 typedef struct ngx_iot_redis_slot_s  ngx_iot_redis_slot_t;
 
 
-/* when the number of workers is known, before zones are made; NGX_OK or not */
+/* when the number of workers is known; NGX_OK or NGX_ERROR */
 ngx_int_t ngx_iot_redis_slot_zone(ngx_cycle_t *cycle,
     ngx_iot_redis_conf_t *conf);
 

@@ -367,13 +367,20 @@ def rename_registry(db, registry, operation, name, claimed):
 
 @slot
 def delete_registry(db, registry, operation):
-    """From here on nothing that the registry has counts."""
+    """From here on nothing that the registry has counts.
+
+    WAITS as long as operations of its certificates are pending.
+    """
 
     if db.get((registry, 'operation', operation)):
         return OK
 
     if status(db, registry) in (None, 'DELETING'):
         return 'NO_REGISTRY'
+
+    if any(key[:2] == (registry, 'certificate') and value[1] != 'active'
+           for key, value in db.items()):
+        return 'WAITS'
 
     _, name, holder = db.get((registry, 'registry'))
 
@@ -419,25 +426,11 @@ def remove_batch(db, registry, operation, batch):
         record = db.get((registry, 'certificate', certificate))
 
         if record and record[0] == added:
-            remove_one(db, registry, certificate, record)
+            del db[registry, 'certificate', certificate]
 
     if not certificates_of(db, registry):
         del db[registry, 'registry']
         db[registry, 'operation', operation] = ('remove', None, 'done')
-
-
-def remove_one(db, registry, certificate, record):
-    """What was under way with the certificate is over, too."""
-
-    added, mark = record
-
-    if mark == 'pending':
-        db[registry, 'operation', added] = ('add', certificate, 'failed')
-
-    elif mark != 'active':
-        db[registry, 'operation', mark] = ('delete', certificate, 'done')
-
-    del db[registry, 'certificate', certificate]
 
 
 # -- The folder's slot: the record of an idempotency key beside the name

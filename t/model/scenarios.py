@@ -345,7 +345,7 @@ ONE = Scenario('one Redis: a registry is deleted while others add',
     (add_on_one, 'B', 'f', '2b'),
     (add_on_one, 'Z', 'f', '3z'),
     (delete, 'B', 'f', '4b'),
-])
+], repeats=1)
 
 ENABLED = Scenario('one Redis: what refused an add goes away',
                    {**registry('A', 'DISABLED'), **B}, [
@@ -391,7 +391,8 @@ WORK = Scenario('workers go on with a registry that is deleted',
     (work, 'A'),
 ], tidy=True)
 
-WAITING = Scenario('a registry is deleted with a pending add', {**A, **B}, [
+WAITING = Scenario('a registry with a pending add is to be deleted',
+                   {**A, **B}, [
     (add, 'A', 'f', '1a', 'pending'),
     (remove, 'A', '2a'),
     (finish, 'A', '1a', 'done'),
