@@ -27,6 +27,7 @@ my $number = 0;
 
 one_redis();
 tls_and_acl();
+sentinel();
 cluster();
 backup_and_restore();
 one_to_cluster();
@@ -74,6 +75,37 @@ sub tls_and_acl {
 
     is($nginx->stop, '', 'TLS and ACL: nginx stops');
     $redis->stop;
+}
+
+
+sub sentinel {
+    my $section = 'Redis Sentinel';
+    my ($master, @replicas) = map { server(block($section, '')) } 0 .. 2;
+
+    $_->command('REPLICAOF', '127.0.0.1', $master->{port}) for @replicas;
+
+    my @sentinels = map {
+        my $sentinel = RedisLab::Redis->new('--sentinel');
+
+        $sentinel->{config} = "$sentinel->{dir}/sentinel.conf";
+        write_file($sentinel->{config}, filled(block($section, '', 1),
+            '10.0.0.1 6379' => "127.0.0.1 $master->{port}"));
+        $sentinel->start;
+    } 1 .. 3;
+
+    my %addresses = map {
+        ("10.0.0.$_:26379" => "127.0.0.1:$sentinels[$_ - 1]{port}")
+    } 1 .. 3;
+
+    # it takes nothing without a replica
+    wait_until(sub { $master->info('min_slaves_good_slaves') == 2 }, 30);
+
+    my $nginx = gateway_from(block($section, 'nginx'), %addresses);
+
+    works('sentinel', $nginx, "-p $master->{port}");
+
+    is($nginx->stop, '', 'sentinel: nginx stops');
+    $_->stop for @sentinels, @replicas, $master;
 }
 
 

@@ -436,7 +436,9 @@ sub compare {
             # another's, or its own of before
 
         } elsif ($status !~ /^50[034]$/) {
-            push @complaints, "$kind of $name was answered $status $reason";
+            push @{$reason eq 'CERTIFICATE_NOT_FOUND' ? $self->{lost}
+                                                      : \@complaints},
+                "$kind of $name was answered $status $reason";
         }
     }
 
