@@ -57,6 +57,7 @@ for (qw(single cluster)) {
 
 killed_before_commit();
 killed_after_commit_was_sent();
+sleeps_before_commit();
 killed_before_release();
 killed_after_release_was_sent();
 claim_not_answered();
@@ -463,6 +464,44 @@ sub killed_after_commit_was_sent {
     is(owners($of->{pem}), $of->{fleet}, '... one owner');
 
     stops($victim, $other);
+}
+
+
+# A worker sleeps between claim and commit, so long that another takes its
+# claim over.  What it sends when it wakes up comes too late.
+
+sub sleeps_before_commit {
+    my $of = placed();
+    my $sleeper = gateway_with('timeout 60s');
+    my $other = gateway_with('timeout 20s');
+
+    warm($_, $of) for $sleeper, $other;
+    $of->{at_claim}->signal('STOP');
+
+    my $pending = $sleeper->send_request('POST', path($of->{fleet}),
+                                         body($of->{pem}));
+
+    sent_to($of->{at_claim});
+    kill 'STOP', $sleeper->workers;
+    $of->{at_claim}->signal('CONT');
+    ok(wait_until(sub { claim_at($of) ne '' }), 'sleeps: claimed');
+
+    my ($id) = claim_at($of) =~ / (\w+)$/;
+
+    ok(wait_until(sub {
+        add_at($other, $of->{plant}, $of->{pem})->{status} == 200
+    }, 30), '... another takes over in the end');
+
+    kill 'CONT', $sleeper->workers;
+
+    is(answer(Iot::Nginx::read_answer($pending)->{body}),
+       "10 CERTIFICATE_BUSY\n", '... and the sleeper is told so');
+    is(owners($of->{pem}), $of->{plant}, '... one owner');
+    like(claim_at($of), qr/^\Q$of->{plant}\E /, '... which has the claim');
+    is($other->request('GET', "/operations/$id")->{status}, 404,
+       '... the other operation was not stored');
+
+    stops($sleeper, $other);
 }
 
 
