@@ -443,6 +443,12 @@ CREATE = Scenario('a create with certificates, and an add', B, [
     (add, 'B', 'g', '2b'),
 ], kept=True)
 
+BESIDE = Scenario('one Redis: a create with certificates, and an add', B, [
+    (create, 'k', 'A', '1a', 'N', ('f', 'g')),
+    (add_on_one, 'B', 'g', '2b'),
+    (delete, 'B', 'g', '3b'),
+])
+
 CROSSED = Scenario('two creates with the same certificates', {}, [
     (create, 'k', 'A', '1a', 'M', ('f', 'g')),
     (create, 'l', 'B', '2b', 'N', ('g', 'f')),
@@ -457,7 +463,7 @@ KEY = Scenario('a create is sent twice while its certificate goes away',
 
 SCENARIOS = [TWO, THREE, DELETE, SAME, REFUSED, KEYED, ONE, ENABLED, PENDING,
              FAILED, UNDELETE, REMOVE, WORK, WAITING, AGAIN, NAMES, RENAME,
-             SWAP, TWICE, FREED, CREATE, CROSSED, KEY]
+             SWAP, TWICE, FREED, CREATE, BESIDE, CROSSED, KEY]
 
 # what is found when a rule is left out
 CONTROLS = [
