@@ -100,6 +100,7 @@ byte_for_byte();
 repeats();
 dry_run();
 of_several_batches();
+operations();
 limits();
 claims();
 registries();
@@ -400,10 +401,11 @@ _EOC_
     begin();
     my $sha256 = sha256_hex(der($a));
 
-    is(import_into('fleet', $json)->{body},
+    is(import_into('fleet', $json)->{body}
+           =~ s/("operationId":)"7e[0-9a-v]{18}"/$1"…"/r,
        '{"registryId":"fleet","rows":[{"index":0,"fingerprint":"' . $sha256
-       . '","result":"IMPORTED"}],"counts":{"entries":1,"imported":1,'
-       . '"existing":0,"refused":0}}', 'the answer');
+       . '","result":"IMPORTED"}],"operationId":"…","counts":{"entries":1,'
+       . '"imported":1,"existing":0,"refused":0}}', 'the answer');
 
     # duplicates of a name: the last wins
 
@@ -601,6 +603,51 @@ sub of_several_batches {
 
     is(import_into('fleet', '[' . join(',', ('{}') x 50) . ']')->{whole}, 1,
        'a batch that the body ends');
+}
+
+
+# one for the whole import, when it has brought anything
+
+sub operations {
+    begin();
+
+    my @many = map { entry(pem(substr(der($a), 0, -1) . chr)) } 1 .. 120;
+    my $body = '[' . join(',', ('{}') x 60, @many) . ']';
+
+    is(decode_json(import_into('fleet?dryRun=true', $body)->{body})
+           ->{operationId}, undef, 'a dry run makes no operation');
+    is(decode_json(import_into('fleet', '[{}]')->{body})->{operationId},
+       undef, 'nor does one that brings nothing');
+
+    my $id = decode_json(import_into('fleet', $body, Authorization =>
+                             'Bearer bob')->{body})->{operationId};
+    my $operation = decode_json($nginx->request('GET',
+                                                "/operations/$id")->{body});
+
+    my $at = delete $operation->{createdAt};
+
+    is(delete $operation->{modifiedAt}, $at, 'an import has an operation');
+    is(json($operation), json({ id => $id, createdBy => 'bob', done =>
+        JSON::PP::true, description => 'Import registry certificates',
+        metadata => { registryId => 'fleet', '@type' => 'type.googleapis.com/'
+            . 'yandex.cloud.iot.devices.v1.AddRegistryCertificateMetadata' },
+        response => { '@type' =>
+            'type.googleapis.com/google.protobuf.Empty' } }),
+       'which says who has imported into what');
+
+    my $list = $nginx->request('GET', "$prefix/fleet/operations")->{body};
+
+    is(join(' ', map { $_->{id} } @{ decode_json($list)->{operations} }), $id,
+       'it is the only one of the registry');
+
+    is(decode_json(import_into('fleet', $body)->{body})->{operationId}, undef,
+       'a repeat changes nothing and makes none');
+
+    my $added = $nginx->request('POST', "$prefix/fleet/certificates",
+        json({ certificateData => decode_json($many[0])->{certificate_data}
+             }));
+    like($added->{body}, qr/"operationId":"$id"/,
+         'an add of a certificate of the first batch names it');
 }
 
 

@@ -406,6 +406,8 @@ sub is_imported {
     } 0 .. $n - 1;
 
     # not is(): no one wants to read the difference
+    $answer =~ s/"operationId":"\w{20}",//;
+
     ok($answer eq "{\"registryId\":\"fleet\",\"rows\":[$rows],\"counts\":"
                   . "{\"entries\":$n,\"imported\":$n,\"existing\":0,"
                   . '"refused":0}}', "$name: rows and counts");

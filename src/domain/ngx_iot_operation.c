@@ -74,7 +74,15 @@ static const ngx_iot_operation_form_t
       ngx_iot_operation_empty },
 
     NGX_IOT_REGISTRY_FORM("Enable"),
-    NGX_IOT_REGISTRY_FORM("Disable")
+    NGX_IOT_REGISTRY_FORM("Disable"),
+
+    /* not of the proto: in types that its clients know */
+
+    { "Import registry certificates",
+      NGX_IOT_TYPE("AddRegistryCertificateMetadata"),
+      NGX_IOT_EMPTY,
+      ngx_iot_operation_registry_name,
+      ngx_iot_operation_empty }
 };
 
 

@@ -25,6 +25,7 @@ typedef enum {
     NGX_IOT_DELETE_REGISTRY = 5,
     NGX_IOT_ENABLE_REGISTRY = 6,
     NGX_IOT_DISABLE_REGISTRY = 7,
+    NGX_IOT_IMPORT_CERTIFICATES = 8,
     NGX_IOT_OPERATION_KIND_MAX
 } ngx_iot_operation_kind_e;
 

@@ -20,6 +20,7 @@
 --       12 how many certificates the registry may have, 0: any number
 --       13 how many of these a dry run has counted before
 --       14 life of a fence, ms
+--       15 "operation" or '': whether to store one when there is something new
 --       then of each certificate: SHA-256, raw; SHA-1, raw; list member;
 --       record
 --
@@ -28,11 +29,13 @@
 -- operation that have claimed it.
 
 -- include lib/registry.lua
+-- include lib/idempotency.lua
+-- include lib/operation.lua
 -- include lib/claim.lua
 -- include lib/fence.lua
 -- include lib/member.lua
 
-local FIRST_KEY, FIRST_ARG, ARGS = 9, 15, 4
+local FIRST_KEY, FIRST_ARG, ARGS = 9, 16, 4
 
 local refusal = fence_answer(KEYS[7])
                 or registry_refusal(KEYS[1], ARGV[7], true)
@@ -91,8 +94,12 @@ if n == 0 or ARGV[10] == 'check' then
     return answer
 end
 
+local changed = false
+
 for i = 0, n - 1 do
     if answer[2 + i][1] == 'OK' then
+        changed = true
+
         local key, arg = FIRST_KEY + i * keys, FIRST_ARG + i * ARGS
 
         redis.call('SET', KEYS[key], ARGV[arg + 3])
@@ -103,6 +110,10 @@ for i = 0, n - 1 do
             redis.call('SET', KEYS[key + 1], claimed)
         end
     end
+end
+
+if changed and ARGV[15] == 'operation' then
+    operation_store('8', '')
 end
 
 fence_set(KEYS[7], ARGV[14])

@@ -320,6 +320,7 @@ typedef struct {
     const ngx_iot_operation_t  *import;
 
     ngx_uint_t                  dry_run;
+    ngx_uint_t                  operation;  /* it is stored if any is new */
     ngx_uint_t                  counted;    /* by a dry run, before these */
     ngx_uint_t                  n;
     ngx_iot_store_import_t    **all;

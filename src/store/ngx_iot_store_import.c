@@ -12,7 +12,7 @@
 
 
 #define NGX_IOT_IMPORT_KEYS         4
-#define NGX_IOT_IMPORT_ARGS         5
+#define NGX_IOT_IMPORT_ARGS         6
 #define NGX_IOT_IMPORT_ARGS_OF_ONE  4
 
 
@@ -120,12 +120,15 @@ ngx_iot_store_import_head(const ngx_iot_store_t *store,
     static ngx_str_t  write = ngx_string("write");
     static ngx_str_t  claim = ngx_string("claim");
     static ngx_str_t  claimed = ngx_string("claimed");
+    static ngx_str_t  operation = ngx_string("operation");
+    static ngx_str_t  none = ngx_null_string;
 
     tag = batch->import->id.data;
     registry_id = &batch->import->registry_id;
 
     arg[0] = batch->dry_run ? check : write;
     arg[1] = store->cluster ? claimed : claim;
+    arg[5] = batch->operation ? operation : none;
 
     if (ngx_iot_store_key(store, &key[0], tag, 'z', registry_id, NULL)
         || ngx_iot_store_key(store, &key[1], tag, 'h', registry_id, NULL)
