@@ -108,7 +108,7 @@ sub hostile_servers {
         my $port = RedisLab::free_port();
 
         $stores .= "iot_store s$port { server 127.0.0.1:$fake->{port}; "
-            . "timeout 1s; connect_timeout 1s; }\n";
+            . "timeout 10s; connect_timeout 1s; }\n";
         $servers .= "server { listen 127.0.0.1:$port; "
             . "location /iot-devices/ { iot_api s$port; } "
             . "location /operations/ { iot_operations s$port; } }\n";
@@ -153,8 +153,9 @@ sub hostile_servers {
     SKIP: {
         skip 'memory under a sanitizer', 1 if instrumented();
 
-        # one reply of at most 16 MB, twice while its buffer grows
-        cmp_ok($grown, '<', 40 * 1024, 'in bounded memory');
+        # a reply of at most 16 MB on each of two links, twice while its
+        # buffer grows; some of the servers sent 64 MB, again and again
+        cmp_ok($grown, '<', 64 * 1024, 'in bounded memory');
     }
 
     unlike($nginx->error_log, qr/[\x00-\x09\x0b-\x1f]/,
