@@ -69,6 +69,26 @@ sub ids {
 sub holder { return redis('HGET', '{00}:s', 'h') }
 
 
+# a script of the store's as the build embeds it
+
+sub script {
+    my ($name) = @_;
+
+    my $store = "$FindBin::Bin/../src/store";
+
+    return slurp("$store/$name.lua")
+        =~ s{^-- include (\S+)}{slurp("$store/$1")}gemr;
+}
+
+sub slurp {
+    my ($name) = @_;
+
+    local $/;
+    open my $file, '<', $name or die "$name: $!";
+    return scalar <$file>;
+}
+
+
 create_registry('fleet');
 
 my $id = add('fleet', 'first');
@@ -99,6 +119,34 @@ my ($delivered) = redis('ZRANGE', '{7e}:p', 0, -1, 'WITHSCORES')->[1];
 ok(wait_until(sub { redis('ZRANGE', '{7e}:p', 0, -1, 'WITHSCORES')->[1]
                     - $delivered >= 1000 }, 30),
    'after the time at least');
+
+
+# Who reads that an event is due may be late: another has delivered it since.
+
+{
+    my ($member, $at) = @{ redis('ZRANGE', '{7e}:p', 0, -1, 'WITHSCORES') };
+    my $hex = $member =~ s/.*://r;
+    my @keys = ('{7e}:p', '{7e}:e', "{7e}:o:$id", '{7e}:y:fleet',
+                "{7e}:c:fleet:$hex");
+
+    # a time in which the gateway leaves it alone
+    redis('ZADD', '{7e}:p', $at + 1e7, $member);
+
+    my ($before) = events('fleet');
+
+    for my $early (1, 0) {
+        redis('EVAL', script('redeliver_event'), 5, @keys, $member,
+              $at + 2e7, $at + 1e7 - $early, 'fleet', $id, pack('H*', $hex),
+              3600_000);
+
+        my ($after) = events('fleet');
+
+        is($after->[0] eq $before->[0] ? 'no' : 'yes', $early ? 'no' : 'yes',
+           'delivered again' . ($early ? ', but when it was meanwhile' : ''));
+    }
+
+    redis('ZADD', '{7e}:p', $at, $member);
+}
 
 
 # many, in many shards; the first that are no operations of ours
