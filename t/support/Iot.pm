@@ -24,7 +24,8 @@ use Time::HiRes qw(sleep time);
 
 use base 'Exporter';
 our @EXPORT = qw(
-    redis with_rights redis_address redis_start redis_stop create_registry
+    redis on_cluster clustered with_rights redis_address redis_start
+    redis_stop create_registry
     create_registry_at
     certificate private_key json body add_certificate read_json
     http_config wait_until free_port
@@ -36,6 +37,7 @@ our @EXPORT = qw(
 my $owner = $$;
 my $dir = File::Temp->newdir('iot-test-XXXXXX', TMPDIR => 1);
 my $redis_pid;
+my $cluster;
 my %cache;
 
 # workers may run as another user; the socket and the directory let them in
@@ -51,7 +53,7 @@ sub redis_address { return "unix:$dir/redis.sock" }
 sub redis_start {
     my (@options) = @_;
 
-    return if $redis_pid;
+    return if $redis_pid || $cluster;
 
     $redis_pid = fork() // die "fork: $!";
 
@@ -120,10 +122,32 @@ sub start_keeper {
     POSIX::_exit(0);
 }
 
+# From here on Redis is a cluster, an Iot::Cluster: what tests say to redis()
+# goes to the master that has the key, KEYS and FLUSHALL to all of them.
+
+sub on_cluster { ($cluster) = @_ }
+
+sub clustered { return defined $cluster }
+
+sub redis_cluster {
+    my (@argv) = @_;
+
+    return [ $cluster->keys($argv[1]) ] if $argv[0] eq 'KEYS';
+    return $cluster->flush if $argv[0] eq 'FLUSHALL';
+
+    my $reply = $cluster->on($argv[1], @argv);
+
+    die "redis: $reply\n" if $reply =~ /^-/;
+
+    return $reply eq 'nil' ? undef : $reply;
+}
+
 # The configuration, with a user who has the rights of README.md and no others.
 
 sub with_rights {
     my ($http) = @_;
+
+    return $http if $cluster;
 
     my $readme = abs_path(__FILE__) =~ s{t/support/Iot\.pm\z}{README.md}r;
     my ($rights) = slurp($readme) =~ /^user iot (.*)$/m or die 'no rights';
@@ -144,6 +168,8 @@ sub with_rights {
 
 sub redis {
     my (@argv) = @_;
+
+    return redis_cluster(@argv) if $cluster;
 
     my $socket = IO::Socket::UNIX->new(Peer => "$dir/redis.sock")
         or die "redis: $!";
@@ -176,7 +202,11 @@ sub redis_reply {
 
 # with the command that users have; where: options of redis-cli
 
-sub create_registry { create_registry_at("-s $dir/redis.sock", @_) }
+sub create_registry {
+    return $cluster->create_registry(@_) if $cluster;
+
+    create_registry_at("-s $dir/redis.sock", @_);
+}
 
 sub create_registry_at {
     my ($where, $id, @options) = @_;
@@ -248,8 +278,9 @@ sub put_certificates {
     my $size = $of{size} // 300;
     my @fingerprints;
 
-    my $socket = IO::Socket::UNIX->new(Peer => "$dir/redis.sock")
-        or die "redis: $!";
+    my $socket = $cluster ? undef
+        : IO::Socket::UNIX->new(Peer => "$dir/redis.sock")
+        || die "redis: $!";
 
     for (my $i = 0; $i < $count; $i += 500) {
         my (@records, @members);
@@ -269,10 +300,12 @@ sub put_certificates {
 
         for my $argv ([ 'MSET', @records ],
                       [ 'ZADD', "$tag:z:$registry", @members ]) {
+            redis(@$argv), next if $cluster;
             print $socket '*' . @$argv . "\r\n",
                 map { '$' . length($_) . "\r\n$_\r\n" } @$argv;
         }
 
+        next if $cluster;
         $socket->flush;
         redis_reply($socket) for 1 .. 2;
     }
@@ -739,10 +772,15 @@ sub post_bodies {
 sub http_config {
     my ($more) = @_;
 
-    return <<'_EOC_' . ($more // '');
+    my $server = $cluster
+        ? join ' ', 'topology cluster; server', $cluster->addresses
+        : 'server $TEST_NGINX_REDIS';
+
+    return <<"_EOC_" . <<'_EOC_' . ($more // '');
     iot_store main {
-        server $TEST_NGINX_REDIS;
+        $server;
     }
+_EOC_
 
     map $http_authorization $token {
         default "";
