@@ -708,6 +708,15 @@ sub claims {
     is(redis('EXISTS', "{$tag}:a:${tag}0000000001082g8186"), 1,
        'an old claim: its operation is fenced');
 
+    # the two rounds of the batch: either may arrive once more
+
+    my @fences = sort @{ redis('KEYS', registry_tag('fleet') . ':a:*') };
+
+    is(scalar @fences, 2, 'a batch that was stored fences its id');
+    is($fences[1], registry_tag('fleet') . ":a:$operation",
+       'which its records have');
+    cmp_ok(redis('PTTL', $fences[1]), '>', 3_000_000, 'for an hour');
+
     # the ids of an import end alike
 
     is(substr($operation, 11), substr(redis('GET', record_key($b)), 20, 9),
