@@ -18,11 +18,14 @@
  *     when it is accepted, what was read, written again, is read as the same;
  *     when it is accepted, it is accepted between whitespace, and refused
  *     before anything else;
- *     as the value of a string it can be written, and is read back.
+ *     as the value of a string it can be written, and is read back;
+ *     what is taken as the text of an object or an array is in the text, can
+ *     be read again, and its entries are in it.
  */
 
 
-#define FUZZ_FIELDS  2
+#define FUZZ_FIELDS   2
+#define FUZZ_ENTRIES  4
 
 
 typedef struct {
@@ -36,6 +39,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void fuzz_message(ngx_pool_t *pool, const ngx_str_t *text);
 static void fuzz_string(ngx_pool_t *pool, const ngx_str_t *value);
+static void fuzz_texts(ngx_pool_t *pool, const ngx_str_t *text);
+static void fuzz_map(ngx_pool_t *pool, const ngx_str_t *text);
+static void fuzz_list(ngx_pool_t *pool, const ngx_str_t *text);
+static void fuzz_within(const ngx_str_t *part, const ngx_str_t *text);
 
 static ngx_str_t fuzz_concat(ngx_pool_t *pool, const char *before,
     const ngx_str_t *text, const char *after);
@@ -81,6 +88,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     fuzz_message(pool, &text);
     fuzz_string(pool, &text);
+    fuzz_texts(pool, &text);
 
     ngx_destroy_pool(pool);
 
@@ -154,6 +162,102 @@ fuzz_string(ngx_pool_t *pool, const ngx_str_t *value)
     if (fuzz_is_utf8(value)) {
         fuzz_same_values(&result, &again);
     }
+}
+
+
+static void
+fuzz_texts(ngx_pool_t *pool, const ngx_str_t *text)
+{
+    ngx_str_t        object, array;
+    ngx_iot_error_t  err;
+
+    const ngx_iot_json_field_t  fields[] = {
+        { ngx_string("a"), ngx_string("labels"), &object,
+          NGX_IOT_JSON_OBJECT },
+        { ngx_string("b"), ngx_string("certificates"), &array,
+          NGX_IOT_JSON_ARRAY }
+    };
+
+    if (ngx_iot_json_read(pool, text, fields, 2, &err) != NGX_OK) {
+        return;
+    }
+
+    if (object.data) {
+        fuzz_within(&object, text);
+        fuzz_check(ngx_iot_json_read(pool, &object, NULL, 0, &err) == NGX_OK);
+        fuzz_map(pool, &object);
+    }
+
+    if (array.data) {
+        fuzz_within(&array, text);
+        fuzz_check(array.data[0] == '[' && array.data[array.len - 1] == ']');
+        fuzz_list(pool, &array);
+    }
+}
+
+
+static void
+fuzz_map(ngx_pool_t *pool, const ngx_str_t *text)
+{
+    ngx_int_t         rc;
+    ngx_uint_t        i, k, n;
+    ngx_keyval_t      pairs[FUZZ_ENTRIES];
+    ngx_iot_error_t   err;
+
+    n = FUZZ_ENTRIES;
+    rc = ngx_iot_json_read_map(pool, text, &fuzz_names[0], pairs, &n, &err);
+
+    if (rc != NGX_OK) {
+        fuzz_check(rc == NGX_DECLINED && err.field.len != 0);
+        return;
+    }
+
+    fuzz_check(n <= FUZZ_ENTRIES);
+
+    for (i = 0; i < n; i++) {
+        for (k = 0; k < i; k++) {
+            fuzz_check(pairs[i].key.len != pairs[k].key.len
+                       || ngx_memcmp(pairs[i].key.data, pairs[k].key.data,
+                                     pairs[i].key.len)
+                          != 0);
+        }
+    }
+}
+
+
+static void
+fuzz_list(ngx_pool_t *pool, const ngx_str_t *text)
+{
+    ngx_int_t        rc;
+    ngx_str_t        elements[FUZZ_ENTRIES];
+    ngx_uint_t       i, n;
+    ngx_iot_error_t  err;
+
+    n = FUZZ_ENTRIES;
+    rc = ngx_iot_json_read_list(pool, text, &fuzz_names[0], elements, &n,
+                                &err);
+
+    if (rc != NGX_OK) {
+        fuzz_check(rc == NGX_DECLINED && err.field.len != 0);
+        return;
+    }
+
+    fuzz_check(n <= FUZZ_ENTRIES);
+
+    for (i = 0; i < n; i++) {
+        fuzz_within(&elements[i], text);
+        fuzz_check(ngx_iot_json_read(pool, &elements[i], NULL, 0, &err)
+                   == NGX_OK);
+    }
+}
+
+
+static void
+fuzz_within(const ngx_str_t *part, const ngx_str_t *text)
+{
+    fuzz_check(part->len >= 2
+               && part->data >= text->data
+               && part->data + part->len <= text->data + text->len);
 }
 
 
