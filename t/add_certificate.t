@@ -891,8 +891,8 @@ iot_registries open;
 === TEST 47: a path that the API has not is not found
 --- request eval
 [map { "POST /iot-devices/$_\n{}" }
- '', 'v1', 'v1/registries', 'v1/registries/fleet',
- 'v1/registries//certificates', 'v1/registries/fleet/certificate',
+ '', 'v1', 'v1/registry', 'v1/registry/fleet',
+ 'v1/registry//certificates', 'v1/registries/fleet/certificate',
  'v1/registries/fleet/certificatess', 'v1/registries/fleet/Certificates',
  'v1/registries/a%2Fb/certificates', 'v1/registries/fleet/certificates/x/y',
  'v2/registries/fleet/certificates']
@@ -900,8 +900,8 @@ iot_registries open;
 [(404) x 11]
 --- response_body eval
 [map { "5 ROUTE_NOT_FOUND\nresource path /iot-devices/$_\n" }
- '', 'v1', 'v1/registries', 'v1/registries/fleet',
- 'v1/registries/certificates', 'v1/registries/fleet/certificate',
+ '', 'v1', 'v1/registry', 'v1/registry/fleet',
+ 'v1/registry/certificates', 'v1/registries/fleet/certificate',
  'v1/registries/fleet/certificatess', 'v1/registries/fleet/Certificates',
  'v1/registries/a/b/certificates', 'v1/registries/fleet/certificates/x/y',
  'v2/registries/fleet/certificates']

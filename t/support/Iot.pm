@@ -809,11 +809,17 @@ sub wait_until {
     return 0;
 }
 
-sub free_port {
-    my $socket = IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1',
-        LocalPort => 0) or die "no free port: $!";
+my %given;
 
-    return $socket->sockport;
+sub free_port {
+    for (1 .. 1000) {
+        my $port = 22000 + int rand 10000;
+        my $socket = IO::Socket::INET->new(Listen => 1, ReuseAddr => 1,
+            LocalAddr => '127.0.0.1', LocalPort => $port);
+        return $port if $socket && !$given{$port}++;
+    }
+
+    die "no free port: $!";
 }
 
 END {
