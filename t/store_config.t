@@ -682,3 +682,41 @@ topology cluster;
 --- error_log eval
 qr/\[emerg\].*"unix:\S+" in "server" directive with "topology cluster"/
 --- suppress_stderr
+
+
+
+=== TEST 65: replicas
+--- store
+replicas 2;
+--- no_error_log
+[warn]
+
+
+
+=== TEST 66: too many replicas
+--- store
+replicas 17;
+--- must_die
+--- error_log eval
+qr/\[emerg\].*invalid value "17" in "replicas" directive, expected 0 to 16/
+--- suppress_stderr
+
+
+
+=== TEST 67: replicas that are no number
+--- store
+replicas x;
+--- must_die
+--- error_log eval
+qr/\[emerg\].*invalid value "x" in "replicas" directive, expected 0 to 16/
+--- suppress_stderr
+
+
+
+=== TEST 68: replicas twice
+--- store
+replicas 1; replicas 1;
+--- must_die
+--- error_log eval
+qr/\[emerg\].*"replicas" directive is duplicate/
+--- suppress_stderr

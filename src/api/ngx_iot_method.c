@@ -294,6 +294,22 @@ ngx_iot_call_timed_out(ngx_iot_call_t *call)
 }
 
 
+/* the change stays, unless a failover loses it */
+void
+ngx_iot_call_unreplicated(ngx_iot_call_t *call)
+{
+    if (!ngx_iot_call_may_have_changed(call)) {
+        ngx_iot_call_timed_out(call);
+        return;
+    }
+
+    ngx_iot_error(&call->error, STORE_TIMEOUT_UNKNOWN,
+                  "too few replicas of the store have the change as yet; the "
+                  "operation tells whether it was made");
+    ngx_iot_call_outcome_unknown(call);
+}
+
+
 void
 ngx_iot_call_link_lost(ngx_iot_call_t *call)
 {

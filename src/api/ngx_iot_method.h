@@ -282,6 +282,7 @@ void ngx_iot_call_queue_full(ngx_iot_call_t *call);
 /* sent; the outcome of a mutation is unknown, the operation will tell */
 void ngx_iot_call_timed_out(ngx_iot_call_t *call);
 void ngx_iot_call_link_lost(ngx_iot_call_t *call);
+void ngx_iot_call_unreplicated(ngx_iot_call_t *call);
 
 /* nobody waits for the call any more */
 void ngx_iot_call_aborted(ngx_iot_call_t *call);

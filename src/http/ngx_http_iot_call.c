@@ -252,6 +252,10 @@ ngx_http_iot_call_outcome(ngx_http_iot_ctx_t *ctx,
         ngx_iot_call_link_lost(call);
         return NGX_DECLINED;
 
+    case NGX_IOT_REDIS_UNREPLICATED:
+        ngx_iot_call_unreplicated(call);
+        return NGX_DECLINED;
+
     default:    /* NGX_IOT_REDIS_UNAVAILABLE */
         ngx_iot_call_unavailable(call);
         return NGX_DECLINED;

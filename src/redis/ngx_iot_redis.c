@@ -403,6 +403,9 @@ ngx_iot_redis_outcome_fault(ngx_iot_redis_outcome_e outcome)
     case NGX_IOT_REDIS_LOST:
         return NGX_IOT_REDIS_FAULT_LOST;
 
+    case NGX_IOT_REDIS_UNREPLICATED:
+        return NGX_IOT_REDIS_FAULT_UNREPLICATED;
+
     default:
         return NGX_IOT_REDIS_FAULT_UNAVAILABLE;
     }

@@ -37,7 +37,10 @@ typedef enum {
     NGX_IOT_REDIS_TIMED_OUT,
 
     /* sent, then the link broke: may have been executed */
-    NGX_IOT_REDIS_LOST
+    NGX_IOT_REDIS_LOST,
+
+    /* executed, but too few replicas are known to have what it wrote */
+    NGX_IOT_REDIS_UNREPLICATED
 } ngx_iot_redis_outcome_e;
 
 

@@ -50,6 +50,7 @@ struct ngx_iot_redis_command_s {
     ngx_msec_t                     deadline;
     size_t                         size;    /* what waits to be written */
     off_t                          end;     /* WRITTEN: its end in the link */
+    ngx_iot_resp_reply_t          *reply;   /* WRITTEN: replicas lack it yet */
 
     ngx_iot_redis_state_e          state;
     ngx_iot_redis_outcome_e        outcome; /* COMPLETED */

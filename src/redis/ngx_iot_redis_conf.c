@@ -25,6 +25,7 @@
 #define NGX_IOT_REDIS_KEY_PREFIX_MAX   64
 
 #define NGX_IOT_REDIS_CONNECTIONS_MAX  16
+#define NGX_IOT_REDIS_REPLICAS_MAX     16
 
 /* a sentinel that takes longer is passed over for the next one */
 #define NGX_IOT_REDIS_SENTINEL_CONNECT 300
@@ -87,6 +88,8 @@ static char *ngx_iot_redis_conf_msec(ngx_conf_t *cf,
 static char *ngx_iot_redis_conf_number(ngx_conf_t *cf,
     ngx_iot_redis_directive_t *directive, void *field);
 static char *ngx_iot_redis_conf_connections(ngx_conf_t *cf,
+    ngx_iot_redis_directive_t *directive, void *field);
+static char *ngx_iot_redis_conf_replicas(ngx_conf_t *cf,
     ngx_iot_redis_directive_t *directive, void *field);
 static char *ngx_iot_redis_conf_prefix(ngx_conf_t *cf,
     ngx_iot_redis_directive_t *directive, void *field);
@@ -162,6 +165,10 @@ static ngx_iot_redis_directive_t  ngx_iot_redis_directives[] = {
     { ngx_string("connections"),
       ngx_iot_redis_conf_connections,
       offsetof(ngx_iot_redis_conf_t, connections) },
+
+    { ngx_string("replicas"),
+      ngx_iot_redis_conf_replicas,
+      offsetof(ngx_iot_redis_conf_t, endpoint.replicas) },
 
     { ngx_string("connect_timeout"),
       ngx_iot_redis_conf_msec,
@@ -357,7 +364,6 @@ ngx_iot_redis_conf_add(ngx_conf_t *cf, ngx_str_t *name)
      *     store->ssl_certificate = { 0, NULL };
      *     store->ssl_certificate_key = { 0, NULL };
      *     store->ssl_name = { 0, NULL };
-     *     store->replicas = 0;
      *     store->key_prefix = { 0, NULL };
      *     store->status = NULL;
      *     store->workers = 0;
@@ -386,6 +392,7 @@ ngx_iot_redis_conf_add(ngx_conf_t *cf, ngx_str_t *name)
     store->endpoint.ssl_verify = NGX_CONF_UNSET;
     store->endpoint.connect_timeout = NGX_CONF_UNSET_MSEC;
     store->endpoint.timeout = NGX_CONF_UNSET_MSEC;
+    store->endpoint.replicas = NGX_CONF_UNSET_UINT;
 
     store->sentinel.store = *name;
     store->sentinel.mode = "sentinel";
@@ -594,6 +601,7 @@ ngx_iot_redis_conf_complete(ngx_conf_t *cf, ngx_iot_redis_conf_t *store)
     ngx_conf_init_msec_value(endpoint->connect_timeout,
                              NGX_IOT_REDIS_CONNECT_TIMEOUT);
     ngx_conf_init_msec_value(endpoint->timeout, NGX_IOT_REDIS_TIMEOUT);
+    ngx_conf_init_uint_value(endpoint->replicas, 0);
     ngx_conf_init_uint_value(store->connections, 1);
     ngx_conf_init_uint_value(store->queue, NGX_IOT_REDIS_QUEUE);
 
@@ -1006,6 +1014,33 @@ ngx_iot_redis_conf_connections(ngx_conf_t *cf,
     if (*number > NGX_IOT_REDIS_CONNECTIONS_MAX) {
         return ngx_iot_redis_conf_invalid(cf, "expected at most 16");
     }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_iot_redis_conf_replicas(ngx_conf_t *cf,
+    ngx_iot_redis_directive_t *directive, void *field)
+{
+    ngx_uint_t  *number = field;
+
+    ngx_int_t   n;
+    ngx_str_t  *value;
+
+    if (*number != NGX_CONF_UNSET_UINT) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    n = ngx_atoi(value[1].data, value[1].len);
+
+    if (n == NGX_ERROR || n > NGX_IOT_REDIS_REPLICAS_MAX) {
+        return ngx_iot_redis_conf_invalid(cf, "expected 0 to 16");
+    }
+
+    *number = n;
 
     return NGX_CONF_OK;
 }

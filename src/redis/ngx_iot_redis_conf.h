@@ -59,7 +59,6 @@ struct ngx_iot_redis_conf_s {
     ngx_str_t                  ssl_name;    /* as written */
 
     ngx_uint_t                 connections; /* to a server, for commands */
-    ngx_uint_t                 replicas;    /* that have each write, or 0 */
     ngx_uint_t                 queue;
     ngx_str_t                  key_prefix;
 

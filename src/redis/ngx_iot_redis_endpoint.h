@@ -61,6 +61,8 @@ typedef struct {
     ngx_msec_t              connect_timeout;
     ngx_msec_t              timeout;
 
+    ngx_uint_t              replicas;       /* that have each write, or 0 */
+
     ngx_iot_resp_script_t  *scripts;
     ngx_uint_t              nscripts;
 

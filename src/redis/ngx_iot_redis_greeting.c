@@ -20,6 +20,8 @@ static ngx_int_t ngx_iot_redis_greeting_write_hello(
     const ngx_iot_redis_endpoint_t *endpoint, ngx_iot_redis_output_t *output);
 static ngx_int_t ngx_iot_redis_greeting_write_select(
     const ngx_iot_redis_endpoint_t *endpoint, ngx_iot_redis_output_t *output);
+static ngx_int_t ngx_iot_redis_greeting_write_wait(
+    ngx_iot_redis_output_t *output);
 static ngx_int_t ngx_iot_redis_greeting_write_scripts(
     const ngx_iot_redis_endpoint_t *endpoint, ngx_iot_redis_output_t *output);
 static ngx_int_t ngx_iot_redis_greeting_check_hello(
@@ -29,6 +31,9 @@ static ngx_int_t ngx_iot_redis_greeting_check_server(
     const ngx_iot_redis_endpoint_t *endpoint,
     const ngx_iot_resp_reply_t *reply, ngx_str_t *reason);
 static ngx_int_t ngx_iot_redis_greeting_check_select(
+    const ngx_iot_redis_endpoint_t *endpoint,
+    const ngx_iot_resp_reply_t *reply, ngx_str_t *reason);
+static ngx_int_t ngx_iot_redis_greeting_check_wait(
     const ngx_iot_redis_endpoint_t *endpoint,
     const ngx_iot_resp_reply_t *reply, ngx_str_t *reason);
 static ngx_int_t ngx_iot_redis_greeting_check_script(
@@ -68,6 +73,12 @@ ngx_iot_redis_greeting_write(const ngx_iot_redis_endpoint_t *endpoint,
 
     if (endpoint->database
         && ngx_iot_redis_greeting_write_select(endpoint, output) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (endpoint->replicas
+        && ngx_iot_redis_greeting_write_wait(output) != NGX_OK)
     {
         return NGX_ERROR;
     }
@@ -152,6 +163,25 @@ ngx_iot_redis_greeting_write_select(const ngx_iot_redis_endpoint_t *endpoint,
 }
 
 
+/* who waits for none does not wait */
+static ngx_int_t
+ngx_iot_redis_greeting_write_wait(ngx_iot_redis_output_t *output)
+{
+    ngx_iot_resp_request_t  req;
+
+    static ngx_str_t  argv[] = {
+        ngx_string("WAIT"), ngx_string("0"), ngx_string("1")
+    };
+
+    ngx_memzero(&req, sizeof(ngx_iot_resp_request_t));
+
+    req.argc = 3;
+    req.argv = argv;
+
+    return ngx_iot_redis_output_add(output, &req, 0);
+}
+
+
 static ngx_int_t
 ngx_iot_redis_greeting_write_scripts(const ngx_iot_redis_endpoint_t *endpoint,
     ngx_iot_redis_output_t *output)
@@ -190,6 +220,10 @@ ngx_iot_redis_greeting_check(const ngx_iot_redis_endpoint_t *endpoint,
 
     if (endpoint->database && n-- == 0) {
         return ngx_iot_redis_greeting_check_select(endpoint, reply, reason);
+    }
+
+    if (endpoint->replicas && n-- == 0) {
+        return ngx_iot_redis_greeting_check_wait(endpoint, reply, reason);
     }
 
     return ngx_iot_redis_greeting_check_script(endpoint,
@@ -258,6 +292,19 @@ ngx_iot_redis_greeting_check_select(const ngx_iot_redis_endpoint_t *endpoint,
 
     return ngx_iot_redis_greeting_refused(endpoint,
                                           "redis refused the database",
+                                          reply, reason);
+}
+
+
+static ngx_int_t
+ngx_iot_redis_greeting_check_wait(const ngx_iot_redis_endpoint_t *endpoint,
+    const ngx_iot_resp_reply_t *reply, ngx_str_t *reason)
+{
+    if (reply->type == NGX_IOT_RESP_INTEGER) {
+        return NGX_OK;
+    }
+
+    return ngx_iot_redis_greeting_refused(endpoint, "redis refused WAIT",
                                           reply, reason);
 }
 

@@ -19,13 +19,15 @@
 /*
  * What is said first on a link, in one round trip: HELLO, which logs in and
  * tells whether this is the server that is wanted, then the choice of the
- * database if it is not the first one, then the scripts.
+ * database if it is not the first one, then WAIT for no replica, if it will be
+ * used, to see whether that is allowed, then the scripts.
  */
 
 
 /* how many replies there will be */
 #define ngx_iot_redis_greeting_replies(endpoint)                              \
-    (1 + ((endpoint)->database != 0) + (endpoint)->nscripts)
+    (1 + ((endpoint)->database != 0) + ((endpoint)->replicas != 0)            \
+     + (endpoint)->nscripts)
 
 /* room for the reason of a refusal */
 #define NGX_IOT_REDIS_REASON_LEN  (NGX_IOT_RESP_QUOTE_LEN + 128)

@@ -69,6 +69,8 @@ static void ngx_iot_redis_lane_ping_done(void *data,
 
 static void ngx_iot_redis_lane_link_up(void *data);
 static ngx_iot_redis_command_t *ngx_iot_redis_lane_link_next(void *data);
+static ngx_uint_t ngx_iot_redis_lane_is_late(const ngx_iot_redis_lane_t *lane,
+    const ngx_iot_redis_command_t *cmd);
 static void ngx_iot_redis_lane_link_reply(void *data,
     ngx_iot_redis_command_t *cmd, ngx_iot_resp_reply_t *reply);
 static void ngx_iot_redis_lane_link_down(void *data,
@@ -396,16 +398,51 @@ ngx_iot_redis_lane_link_next(void *data)
 
     ngx_iot_redis_command_t  *cmd;
 
-    cmd = ngx_iot_redis_lane_take(&lane->waiting);
+    for ( ;; ) {
+        cmd = ngx_iot_redis_lane_take(&lane->waiting);
 
-    if (cmd) {
-        cmd->state = NGX_IOT_REDIS_WRITTEN;
-        cmd->lane = lane;
+        if (cmd == NULL) {
+            return NULL;
+        }
 
-        lane->used = ngx_current_msec;
+        if (!ngx_iot_redis_lane_is_late(lane, cmd)) {
+            break;
+        }
+
+        ngx_iot_redis_complete(cmd, NGX_IOT_REDIS_UNAVAILABLE);
     }
 
+    cmd->state = NGX_IOT_REDIS_WRITTEN;
+    cmd->lane = lane;
+
+    lane->used = ngx_current_msec;
+
     return cmd;
+}
+
+
+/*
+ * A write whose time would be over before replicas have it is not begun: its
+ * outcome would be unknown, and that of all others on the link.
+ */
+static ngx_uint_t
+ngx_iot_redis_lane_is_late(const ngx_iot_redis_lane_t *lane,
+    const ngx_iot_redis_command_t *cmd)
+{
+    ngx_msec_t                       time;
+    ngx_msec_int_t                   left;
+    const ngx_iot_redis_endpoint_t  *endpoint;
+
+    endpoint = ngx_iot_redis_node_endpoint(lane->node);
+
+    if (!cmd->writes || endpoint->replicas == 0) {
+        return 0;
+    }
+
+    left = (ngx_msec_int_t) (cmd->deadline - ngx_current_msec);
+    time = 2 * ngx_iot_redis_link_wait_time(endpoint);
+
+    return left < (ngx_msec_int_t) time;
 }
 
 
@@ -413,6 +450,11 @@ static void
 ngx_iot_redis_lane_link_reply(void *data, ngx_iot_redis_command_t *cmd,
     ngx_iot_resp_reply_t *reply)
 {
+    if (reply == NULL) {
+        ngx_iot_redis_complete(cmd, NGX_IOT_REDIS_UNREPLICATED);
+        return;
+    }
+
     ngx_iot_redis_answer(cmd, reply);
 }
 

@@ -34,6 +34,12 @@
 #define NGX_IOT_REDIS_REPLY_SIZE     16777216
 #define NGX_IOT_REDIS_GREETING_SIZE  65536
 
+/* of the replies that wait for replicas */
+#define NGX_IOT_REDIS_HELD_POOL      4096
+
+/* a part of the timeout: the server needs some of it, and so does the queue */
+#define NGX_IOT_REDIS_WAIT_PART      4
+
 #define NGX_IOT_REDIS_KEEPIDLE       30
 #define NGX_IOT_REDIS_KEEPINTVL      5
 #define NGX_IOT_REDIS_KEEPCNT        3
@@ -73,6 +79,12 @@ struct ngx_iot_redis_link_s {
     ngx_queue_t                      written;    /* commands, in order */
     const char                      *leaving;    /* when all are replied */
 
+    /* replicas: the WAIT that was written, and what it is for */
+    ngx_iot_redis_command_t          wait;
+    ngx_uint_t                       waiting;
+    ngx_queue_t                      held;       /* answered commands */
+    ngx_pool_t                      *pool;       /* of their replies */
+
 #if (NGX_SSL)
     ngx_iot_redis_ssl_said_t         said;
 #endif
@@ -106,6 +118,11 @@ static ngx_int_t ngx_iot_redis_link_reply(ngx_iot_redis_link_t *link,
 static ngx_int_t ngx_iot_redis_link_greeting(ngx_iot_redis_link_t *link,
     ngx_iot_resp_reply_t *reply);
 
+static void ngx_iot_redis_link_hold(ngx_iot_redis_link_t *link,
+    ngx_iot_redis_command_t *cmd, ngx_iot_resp_reply_t *reply);
+static void ngx_iot_redis_link_waited(ngx_iot_redis_link_t *link,
+    ngx_iot_resp_reply_t *reply);
+static ngx_int_t ngx_iot_redis_link_write_wait(ngx_iot_redis_link_t *link);
 static void ngx_iot_redis_link_send(ngx_iot_redis_link_t *link);
 static ngx_int_t ngx_iot_redis_link_write(ngx_iot_redis_link_t *link);
 static ngx_int_t ngx_iot_redis_link_write_command(
@@ -148,6 +165,7 @@ ngx_iot_redis_link_create(ngx_pool_t *pool,
 
     ngx_iot_redis_output_init(&link->output, &link->log);
     ngx_queue_init(&link->written);
+    ngx_queue_init(&link->held);
 
     link->flush.handler = ngx_iot_redis_link_flush_handler;
     link->flush.data = link;
@@ -738,9 +756,81 @@ ngx_iot_redis_link_reply(ngx_iot_redis_link_t *link,
 
     ngx_queue_remove(q);
 
-    link->owner->reply(link->data, cmd, reply);
+    if (cmd == &link->wait) {
+        ngx_iot_redis_link_waited(link, reply);
+
+    } else if (link->waiting && cmd->writes
+               && reply->type != NGX_IOT_RESP_ERROR)
+    {
+        ngx_iot_redis_link_hold(link, cmd, reply);
+
+    } else {
+        link->owner->reply(link->data, cmd, reply);
+    }
 
     return NGX_OK;
+}
+
+
+/* the reply that it gets is lost with the next one */
+static void
+ngx_iot_redis_link_hold(ngx_iot_redis_link_t *link,
+    ngx_iot_redis_command_t *cmd, ngx_iot_resp_reply_t *reply)
+{
+    cmd->reply = NULL;
+
+    if (link->pool == NULL) {
+        link->pool = ngx_create_pool(NGX_IOT_REDIS_HELD_POOL, &link->log);
+    }
+
+    if (link->pool) {
+        cmd->reply = ngx_iot_resp_copy(link->pool, reply);
+    }
+
+    ngx_queue_insert_tail(&link->held, &cmd->queue);
+}
+
+
+static void
+ngx_iot_redis_link_waited(ngx_iot_redis_link_t *link,
+    ngx_iot_resp_reply_t *reply)
+{
+    ngx_pool_t               *pool;
+    ngx_uint_t                enough;
+    ngx_queue_t              *q, held;
+    ngx_iot_redis_command_t  *cmd;
+
+    enough = reply->type == NGX_IOT_RESP_INTEGER
+             && reply->integer >= (int64_t) link->endpoint->replicas;
+
+    /* who is told may break the link, and it may be used again meanwhile */
+
+    pool = link->pool;
+
+    ngx_queue_init(&held);
+
+    if (!ngx_queue_empty(&link->held)) {
+        ngx_queue_add(&held, &link->held);
+        ngx_queue_init(&link->held);
+    }
+
+    link->pool = NULL;
+    link->waiting = 0;
+
+    ngx_iot_redis_link_wake(link);
+
+    while (!ngx_queue_empty(&held)) {
+        q = ngx_queue_head(&held);
+        cmd = ngx_iot_redis_command(q);
+
+        ngx_queue_remove(q);
+
+        link->owner->reply(link->data, cmd, enough ? cmd->reply : NULL);
+    }
+
+    if (pool) {
+        ngx_destroy_pool(pool);
+    }
 }
 
 
@@ -824,20 +914,25 @@ static ngx_int_t
 ngx_iot_redis_link_write(ngx_iot_redis_link_t *link)
 {
     ngx_int_t                 rc;
+    ngx_uint_t                writes;
     ngx_iot_redis_output_t   *output;
     ngx_iot_redis_command_t  *cmd;
 
     output = &link->output;
 
-    if (link->state != NGX_IOT_REDIS_LINK_UP || link->leaving) {
+    if (link->state != NGX_IOT_REDIS_LINK_UP || link->leaving
+        || link->waiting)
+    {
         return NGX_OK;
     }
+
+    writes = 0;
 
     while (output->written - link->connection->sent < NGX_IOT_REDIS_AHEAD) {
 
         cmd = link->owner->next(link->data);
         if (cmd == NULL) {
-            return NGX_OK;
+            return writes ? ngx_iot_redis_link_write_wait(link) : NGX_OK;
         }
 
         rc = ngx_iot_redis_link_write_command(output, cmd);
@@ -850,9 +945,65 @@ ngx_iot_redis_link_write(ngx_iot_redis_link_t *link)
         if (rc != NGX_OK) {
             return NGX_ERROR;
         }
+
+        writes |= (cmd->writes && link->endpoint->replicas);
     }
 
-    return NGX_AGAIN;
+    return writes ? ngx_iot_redis_link_write_wait(link) : NGX_AGAIN;
+}
+
+
+/*
+ * The server does nothing behind a WAIT before it is over: what is not
+ * written until then is certainly not executed.
+ */
+static ngx_int_t
+ngx_iot_redis_link_write_wait(ngx_iot_redis_link_t *link)
+{
+    u_char                  number[NGX_INT_T_LEN], msec[NGX_INT_T_LEN];
+    ngx_int_t               rc;
+    ngx_str_t               argv[3];
+    ngx_iot_resp_request_t  req;
+
+    ngx_memzero(&req, sizeof(ngx_iot_resp_request_t));
+
+    req.argc = 3;
+    req.argv = argv;
+
+    ngx_str_set(&argv[0], "WAIT");
+
+    argv[1].data = number;
+    argv[1].len = ngx_sprintf(number, "%ui", link->endpoint->replicas)
+                  - number;
+
+    argv[2].data = msec;
+    argv[2].len = ngx_sprintf(msec, "%M",
+                              ngx_iot_redis_link_wait_time(link->endpoint))
+                  - msec;
+
+    rc = ngx_iot_redis_output_add(&link->output, &req, 0);
+    if (rc != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    link->waiting = 1;
+    link->wait.end = link->output.written;
+    ngx_queue_insert_tail(&link->written, &link->wait.queue);
+
+    return NGX_OK;
+}
+
+
+ngx_msec_t
+ngx_iot_redis_link_wait_time(const ngx_iot_redis_endpoint_t *endpoint)
+{
+    ngx_msec_t  time;
+
+    time = endpoint->timeout / NGX_IOT_REDIS_WAIT_PART;
+
+    /* 0 would be for ever */
+
+    return ngx_max(time, 1);
 }
 
 
@@ -983,11 +1134,28 @@ ngx_iot_redis_link_close(ngx_iot_redis_link_t *link,
     ngx_queue_init(&brk->sent);
     ngx_queue_init(&brk->unsent);
 
+    if (!ngx_queue_empty(&link->held)) {
+        ngx_queue_add(&brk->sent, &link->held);
+        ngx_queue_init(&link->held);
+    }
+
+    if (link->pool) {
+        ngx_destroy_pool(link->pool);
+        link->pool = NULL;
+    }
+
+    link->waiting = 0;
+
     while (!ngx_queue_empty(&link->written)) {
         q = ngx_queue_head(&link->written);
         cmd = ngx_iot_redis_command(q);
 
         ngx_queue_remove(q);
+
+        if (cmd == &link->wait) {
+            continue;
+        }
+
         ngx_queue_insert_tail(cmd->end <= sent ? &brk->sent : &brk->unsent,
                               q);
     }

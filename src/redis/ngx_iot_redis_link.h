@@ -19,6 +19,8 @@
 /*
  * One socket to a Redis server: connects, greets, writes commands, matches
  * replies with them in order, breaks.  It can be connected anew afterwards.
+ * Where writes have to be on replicas, each batch that has some ends with one
+ * WAIT; their replies are held until its own, and nothing is written before.
  * What to do about a break is its owner's business.
  */
 
@@ -53,7 +55,10 @@ typedef struct {
     /* the next command to be written; NULL: none.  It becomes the link's */
     ngx_iot_redis_command_t  *(*next)(void *data);
 
-    /* the command is the owner's again */
+    /*
+     * The command is the owner's again.  NULL: it was executed, but too few
+     * replicas have what it wrote, as far as is known.
+     */
     void  (*reply)(void *data, ngx_iot_redis_command_t *cmd,
         ngx_iot_resp_reply_t *reply);
 
@@ -101,6 +106,10 @@ void ngx_iot_redis_link_leave(ngx_iot_redis_link_t *link, const char *reason);
 
 /* the address that it was connected to last; at first the server's name */
 const ngx_str_t *ngx_iot_redis_link_server(const ngx_iot_redis_link_t *link);
+
+/* the time that a write is given for its replicas, which is in its timeout */
+ngx_msec_t ngx_iot_redis_link_wait_time(
+    const ngx_iot_redis_endpoint_t *endpoint);
 
 /* a log whose messages tell store, server and what was being done */
 ngx_log_t *ngx_iot_redis_link_log(ngx_iot_redis_link_t *link);

@@ -86,7 +86,7 @@ ngx_iot_redis_node_create_lanes(ngx_iot_redis_node_t *node, ngx_pool_t *pool,
     conf = node->client->conf;
 
     node->nwrites = conf->connections;
-    node->nlanes = node->nwrites + (conf->replicas != 0) + 1;
+    node->nlanes = node->nwrites + (conf->endpoint.replicas != 0) + 1;
 
     node->lanes = ngx_palloc(pool,
                              node->nlanes * sizeof(ngx_iot_redis_lane_t *));
@@ -101,7 +101,7 @@ ngx_iot_redis_node_create_lanes(ngx_iot_redis_node_t *node, ngx_pool_t *pool,
         }
     }
 
-    node->reads = conf->replicas ? node->lanes[node->nwrites] : NULL;
+    node->reads = conf->endpoint.replicas ? node->lanes[node->nwrites] : NULL;
     node->large = node->lanes[node->nlanes - 1];
 
     return NGX_OK;

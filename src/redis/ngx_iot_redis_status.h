@@ -32,6 +32,7 @@
 #define NGX_IOT_REDIS_FAULTS(row)                                             \
     row(TIMED_OUT, "timedOut")          /* sent, no answer in time */         \
     row(LOST, "lost")                   /* sent, then the link broke */       \
+    row(UNREPLICATED, "unreplicated")   /* done, replicas are missing */      \
     row(UNAVAILABLE, "unavailable")     /* not sent: no link */               \
     row(QUEUE_FULL, "queueFull")        /* not even queued */                 \
     row(CONNECT, "connect")             /* an attempt to connect */           \

@@ -246,6 +246,48 @@ ngx_iot_resp_write_bulk(u_char *p, const u_char *data, size_t len)
 }
 
 
+/* as deep as the limits let it be */
+ngx_iot_resp_reply_t *
+ngx_iot_resp_copy(ngx_pool_t *pool, const ngx_iot_resp_reply_t *reply)
+{
+    ngx_uint_t             i;
+    ngx_iot_resp_reply_t  *copy;
+
+    copy = ngx_palloc(pool, sizeof(ngx_iot_resp_reply_t));
+    if (copy == NULL) {
+        return NULL;
+    }
+
+    *copy = *reply;
+
+    if (reply->str.len) {
+        copy->str.data = ngx_pstrdup(pool, (ngx_str_t *) &reply->str);
+        if (copy->str.data == NULL) {
+            return NULL;
+        }
+    }
+
+    if (reply->nelts == 0) {
+        return copy;
+    }
+
+    copy->elts = ngx_palloc(pool,
+                            reply->nelts * sizeof(ngx_iot_resp_reply_t *));
+    if (copy->elts == NULL) {
+        return NULL;
+    }
+
+    for (i = 0; i < reply->nelts; i++) {
+        copy->elts[i] = ngx_iot_resp_copy(pool, reply->elts[i]);
+        if (copy->elts[i] == NULL) {
+            return NULL;
+        }
+    }
+
+    return copy;
+}
+
+
 const ngx_str_t *
 ngx_iot_resp_field(const ngx_iot_resp_reply_t *reply, const char *name)
 {

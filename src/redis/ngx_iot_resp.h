@@ -142,6 +142,10 @@ size_t ngx_iot_resp_quote(u_char *dst, const u_char *text, size_t len);
 ngx_iot_resp_refusal_e ngx_iot_resp_refusal(
     const ngx_iot_resp_reply_t *reply, ngx_uint_t writes);
 
+/* the same in another pool; NULL: no memory */
+ngx_iot_resp_reply_t *ngx_iot_resp_copy(ngx_pool_t *pool,
+    const ngx_iot_resp_reply_t *reply);
+
 /*
  * The string of that name in an array that holds names and values by turns;
  * NULL: there is none.

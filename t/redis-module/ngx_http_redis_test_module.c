@@ -413,7 +413,7 @@ ngx_http_redis_test_add(ngx_http_redis_test_ctx_t *ctx,
     ngx_chain_t  *cl;
 
     static const char  *names[] = {
-        "REPLIED", "UNAVAILABLE", "TIMED_OUT", "LOST"
+        "REPLIED", "UNAVAILABLE", "TIMED_OUT", "LOST", "UNREPLICATED"
     };
 
     b = ngx_create_temp_buf(ctx->request->pool, NGX_HTTP_REDIS_TEST_LINE);
