@@ -633,6 +633,13 @@ is(create({ name => 'old' })->{status_code}, 200, 'an old one is taken over');
 is(redis('EXISTS', registry_tag('gone') . ":a:$old"), 1,
     'its operation is fenced');
 
+my $abroad = create({ folderId => 'f9', name => 'abroad' });
+
+claim('abroad', id($abroad), 60);
+
+is(create({ name => 'abroad' })->{status_code}, 200,
+    'also of a registry that has the name in another folder');
+
 claim('theirs', 'gone', 60);
 
 is(call('PATCH', "$R/$two", '{"updateMask":"name","name":"theirs"}')

@@ -96,8 +96,8 @@ ngx_iot_name_claim_held(ngx_iot_call_t *call)
         return ngx_iot_name_busy(call);
     }
 
-    if (ngx_iot_store_resolve_name(&call->store, &claim->name.name,
-                                   &claim->holder, call->now, &call->request)
+    if (ngx_iot_store_resolve_name(&call->store, &claim->name, &claim->holder,
+                                   call->now, &call->request)
         != NGX_OK)
     {
         return NGX_ERROR;

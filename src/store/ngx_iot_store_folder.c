@@ -249,7 +249,7 @@ ngx_iot_store_place(const ngx_iot_store_t *store,
 
 ngx_int_t
 ngx_iot_store_resolve_name(const ngx_iot_store_t *store,
-    const ngx_str_t *name, const ngx_iot_store_holder_t *holder,
+    const ngx_iot_store_name_t *name, const ngx_iot_store_holder_t *holder,
     ngx_iot_msec_t now, ngx_iot_resp_request_t *req)
 {
     const u_char     *tag;
@@ -257,7 +257,7 @@ ngx_iot_store_resolve_name(const ngx_iot_store_t *store,
     const ngx_str_t  *operation_id;
     ngx_iot_msec_t    claimed_at;
 
-    if (ngx_iot_store_request(store, req, 3 + 3) != NGX_OK) {
+    if (ngx_iot_store_request(store, req, 3 + 4) != NGX_OK) {
         return NGX_ERROR;
     }
 
@@ -273,7 +273,8 @@ ngx_iot_store_resolve_name(const ngx_iot_store_t *store,
 
     claimed_at = ngx_iot_id_time(operation_id);
 
-    arg[0] = *name;
+    arg[0] = name->name;
+    arg[3] = name->folder_id;
 
     if (now < claimed_at + NGX_IOT_STORE_CLAIM_PATIENCE) {
         ngx_str_set(&arg[1], "young");

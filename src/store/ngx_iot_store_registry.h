@@ -72,11 +72,12 @@ ngx_iot_store_result_e ngx_iot_store_name_released(
     const ngx_iot_store_t *store, const ngx_iot_resp_reply_t *reply);
 
 /*
- * Asks the registry that holds the name.  EXISTS: it has that name; PENDING:
- * its operation may yet be stored; OK: the name may be taken over.
+ * Asks the registry that holds the folder's name.  EXISTS: it has that name
+ * there; PENDING: its operation may yet be stored; OK: the name may be taken
+ * over.
  */
 ngx_int_t ngx_iot_store_resolve_name(const ngx_iot_store_t *store,
-    const ngx_str_t *name, const ngx_iot_store_holder_t *holder,
+    const ngx_iot_store_name_t *name, const ngx_iot_store_holder_t *holder,
     ngx_iot_msec_t now, ngx_iot_resp_request_t *req);
 ngx_iot_store_result_e ngx_iot_store_name_resolved(
     const ngx_iot_store_t *store, const ngx_iot_resp_reply_t *reply);
