@@ -175,13 +175,11 @@ sub stalled {
     ok(wait_until(sub { counted('timedOut') >= 1 }), 'stalled: counts');
 
     $redis->signal('CONT');
-    ok(wait_until(sub { (status())[0] == 200 }), 'stalled: usable again');
+    ok(wait_until(sub { all_up(status()) }), 'stalled: usable again');
 }
 
 
 sub killed_and_restarted {
-    my (undef, $before) = status();
-
     $redis->stop('KILL');
 
     ok(wait_until(sub {
@@ -190,12 +188,12 @@ sub killed_and_restarted {
                @{$status->{workers}};
     }), 'killed: both workers say down');
 
-    my ($code, $status) = status();
+    my ($code, $before) = status();
 
     is($code, 503, 'killed: 503');
-    is($status->{probe}, 'unavailable', 'killed: nobody to ask');
+    is($before->{probe}, 'unavailable', 'killed: nobody to ask');
 
-    for my $worker (@{$status->{workers}}) {
+    for my $worker (@{$before->{workers}}) {
         ok($worker->{alive}, 'killed: the worker is alive');
         ok(!$worker->{ready}, 'killed: and not ready');
     }
@@ -211,7 +209,7 @@ sub killed_and_restarted {
     ok(wait_until(sub { all_up(status()) }), 'restarted: both are up');
     is((status())[0], 200, 'restarted: 200');
 
-    (undef, $status) = status();
+    my (undef, $status) = status();
 
     for my $n (0, 1) {
         my ($was, $is) = map { $_->{workers}[$n] } $before, $status;

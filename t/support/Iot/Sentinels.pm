@@ -40,6 +40,9 @@ use File::Basename qw(dirname);
 use lib dirname(abs_path(__FILE__)) . '/../../redis-module/lib';
 use RedisLab ();
 
+# seconds: sentinels wait before they make a master that returns a replica
+our $TAKEN_BACK = 60;
+
 
 sub start {
     my ($class, %of) = @_;
@@ -293,7 +296,7 @@ sub in_step {
                 || ($_->info('master_port') // '') != $port
                 || ($_->info('master_link_status') // '') ne 'up'
         } $self->replicas;
-    });
+    }, $TAKEN_BACK * $RedisLab::SLOW);
 }
 
 1;
