@@ -427,6 +427,17 @@ is($again->{id}, $first->{id}, 'also when it has another name since');
 is(create({ name => 'k2' })->{status_code}, 200,
     'and its old name is not claimed by that');
 
+is(call('PATCH', "$R/$keyed", '{"updateMask":"name","name":"k2"}',
+        %keyed)->{id}, $first->{id}, 'nor does it matter who has that now');
+is(refused(call('PATCH', "$R/$keyed",
+                '{"name":"k2","description":"another"}', %keyed)),
+    '400 3 IDEMPOTENCY_KEY_REUSED idempotency_key',
+    'another request is told so, though the name is taken');
+
+%keyed = ('Idempotency-Key' => key());
+is(refused(call('PATCH', "$R/$keyed", '{"updateMask":"name","name":"k2"}',
+                %keyed)),
+    '409 6 REGISTRY_NAME_EXISTS k2', 'under a new key the name is taken');
 %keyed = ('Idempotency-Key' => key());
 $first = call('POST', "$R/$keyed:disable", '', %keyed);
 call('POST', "$R/$keyed:enable", '', 'Idempotency-Key' => key());

@@ -153,20 +153,24 @@ ngx_iot_name_exists(ngx_iot_call_t *call)
 
     ngx_str_null(&call->operation_id);
 
-    return NGX_DECLINED;
+    return claim->refused ? claim->refused(call) : NGX_DECLINED;
 }
 
 
 static ngx_int_t
 ngx_iot_name_busy(ngx_iot_call_t *call)
 {
+    ngx_iot_name_claim_t  *claim;
+
+    claim = call->work;
+
     ngx_iot_error(&call->error, REGISTRY_NAME_BUSY,
                   "another request is giving that name to a registry; try "
                   "again in some seconds");
 
     ngx_str_null(&call->operation_id);
 
-    return NGX_DECLINED;
+    return claim->refused ? claim->refused(call) : NGX_DECLINED;
 }
 
 

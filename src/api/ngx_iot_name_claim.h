@@ -33,6 +33,12 @@ typedef struct {
      */
     ngx_int_t               (*same)(ngx_iot_call_t *call);
 
+    /*
+     * Another registry has the name, or another request is giving it to one:
+     * the call has its error, with which it ends when this is NULL.
+     */
+    ngx_int_t               (*refused)(ngx_iot_call_t *call);
+
     /* of a Create: the operation is fenced, more can be given back; or NULL */
     void                    (*fenced)(ngx_iot_call_t *call);
 

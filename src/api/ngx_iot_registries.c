@@ -42,6 +42,9 @@ static ngx_int_t ngx_iot_update_registry_scope(ngx_iot_call_t *call,
     ngx_uint_t fields);
 static ngx_int_t ngx_iot_update_registry_was(ngx_iot_call_t *call,
     const ngx_iot_resp_reply_t *reply);
+static ngx_int_t ngx_iot_update_registry_taken(ngx_iot_call_t *call);
+static ngx_int_t ngx_iot_update_registry_told(ngx_iot_call_t *call,
+    const ngx_iot_resp_reply_t *reply);
 static ngx_int_t ngx_iot_update_registry_store(ngx_iot_call_t *call);
 static ngx_int_t ngx_iot_update_registry_finish(ngx_iot_call_t *call,
     const ngx_iot_resp_reply_t *reply);
@@ -452,8 +455,58 @@ ngx_iot_update_registry_was(ngx_iot_call_t *call,
     name->operation_id = call->operation.id;
 
     update->claim.claimed = ngx_iot_update_registry_store;
+    update->claim.refused = ngx_iot_update_registry_taken;
 
     return ngx_iot_name_claim(call);
+}
+
+
+/* the first request under the Idempotency-Key goes before the refusal */
+static ngx_int_t
+ngx_iot_update_registry_taken(ngx_iot_call_t *call)
+{
+    ngx_int_t                   rc;
+    ngx_iot_registry_update_t  *update;
+
+    if (!call->store.idempotency.given) {
+        return NGX_DECLINED;
+    }
+
+    update = call->work;
+    update->claimed = 0;
+
+    /* nothing is claimed that would have to be released */
+    ngx_str_null(&update->claim.name.name);
+
+    rc = ngx_iot_update_registry_store(call);
+
+    call->step = ngx_iot_update_registry_told;
+
+    return rc;
+}
+
+
+/* without the claim a rename is not stored: then the refusal holds */
+static ngx_int_t
+ngx_iot_update_registry_told(ngx_iot_call_t *call,
+    const ngx_iot_resp_reply_t *reply)
+{
+    ngx_iot_registry_t       registry;
+    ngx_iot_store_change_t   change;
+    ngx_iot_store_result_e   result;
+
+    ngx_memzero(&registry, sizeof(ngx_iot_registry_t));
+
+    result = ngx_iot_store_registry_updated(&call->store, reply, &registry,
+                                            &change);
+
+    if (result == NGX_IOT_STORE_RENAMED) {
+        return NGX_DECLINED;
+    }
+
+    call->operation_id = call->operation.id;
+
+    return ngx_iot_update_registry_finish(call, reply);
 }
 
 
