@@ -536,6 +536,14 @@ sub repeats {
     is(rows_of('plant-7', '[' . entry($a) . ']'), "0 IMPORTED\n1 1 0 0\n",
        'and can be imported when it was deleted there');
 
+    # under an Idempotency-Key, which means nothing to it
+
+    begin();
+    is(rows_of('fleet', $body, 'Idempotency-Key' =>
+               '7f6f1f3c-0a0b-4c0d-8e0f-000000000002') =~ s/.*\n(?=.)//gsr,
+       "3 2 0 1\n", 'with an Idempotency-Key');
+    unlike(stored(), qr/\}:i:/, 'which leaves no record');
+
     # a record of a newer gateway
 
     begin();

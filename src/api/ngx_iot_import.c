@@ -179,6 +179,9 @@ ngx_iot_import_create(ngx_iot_call_t *call)
 
     call->list = import;
 
+    /* its operation is none that a repeated request would be answered */
+    call->store.idempotency.given = 0;
+
     ngx_iot_import_new_id(call);
 
     return NGX_OK;
