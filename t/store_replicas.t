@@ -35,9 +35,6 @@ sub one_replica {
     my $replica = RedisLab::Redis->new('--replicaof', '127.0.0.1',
                                        $master->{port})->start;
 
-    wait_until(sub { $master->command('WAIT', 1, 100) == 1 })
-        or die 'the replica does not follow';
-
     my ($rights) = slurp("$FindBin::Bin/../README.md")
         =~ /^user iot on >PASSWORD (.*)$/m;
 
@@ -49,6 +46,9 @@ sub one_replica {
     $password->flush;
 
     create_registry_at("-p $master->{port}", 'plant-0');
+
+    wait_until(sub { $replica->command('DBSIZE') == 1 })
+        or die 'the replica does not follow';
 
     my $nginx = load_gateway("server 127.0.0.1:$master->{port}; replicas 1; "
         . "username iot; password_file $password; timeout 2s;");
