@@ -27,6 +27,7 @@ redis_start();
 my $nginx = gateway_with('iot_certificate_limit 3;');
 
 reached();
+with_a_registry();
 other_reasons_first();
 deleted_and_added();
 lowered();
@@ -54,6 +55,19 @@ sub reached {
        '... waiting does not help');
     is(snapshot(), $before, '... leaves nothing');
     is(add('plant-7')->{status}, 200, 'another registry has a limit of its own');
+}
+
+
+sub with_a_registry {
+    my $refused = $nginx->request('POST', '/iot-devices/v1/registries', json({
+        folderId => 'f1',
+        certificates => [ map { { certificateData => new_certificate() } }
+                          1 .. 4 ] }));
+
+    is($refused->{status}, 429, 'a new registry with four');
+    is(answer($refused->{body}), $reached =~ s/registry:fleet/folder:f1/r,
+       '... has no id yet');
+    unlike($refused->{body}, qr/already/, '... and none of them');
 }
 
 

@@ -206,27 +206,36 @@ ngx_iot_certificate_not_found(ngx_iot_call_t *call)
 }
 
 
+/* a registry that is to be created may have no id yet */
 static ngx_int_t
 ngx_iot_certificate_limit(ngx_iot_call_t *call)
 {
-    ngx_str_t  *subject;
+    ngx_str_t        *subject;
+    const char       *form;
+    const ngx_str_t  *id;
 
     ngx_iot_error_format(call->pool, &call->error,
                          NGX_IOT_REASON_CERTIFICATE_LIMIT,
-                         "the registry has %ui certificates already, which is "
-                         "its limit", call->store.limit);
+                         "the registry may have no more than %ui "
+                         "certificates", call->store.limit);
+
+    if (call->registry_id.len) {
+        form = "registry:%V";
+        id = &call->registry_id;
+
+    } else {
+        form = "folder:%V";
+        id = &call->folder_id;
+    }
 
     subject = &call->error.quota_subject;
 
-    subject->data = ngx_pnalloc(call->pool, sizeof("registry:") - 1
-                                            + call->registry_id.len);
+    subject->data = ngx_pnalloc(call->pool, sizeof("registry:") - 1 + id->len);
     if (subject->data == NULL) {
         return NGX_ERROR;
     }
 
-    subject->len = ngx_sprintf(subject->data, "registry:%V",
-                               &call->registry_id)
-                   - subject->data;
+    subject->len = ngx_sprintf(subject->data, form, id) - subject->data;
 
     return NGX_DECLINED;
 }
