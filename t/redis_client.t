@@ -313,10 +313,11 @@ test 'client that is gone' => sub {
     # more than the socket takes: what is behind it has not left
 
     $redis->signal('STOP');
-    my @big = map { $nginx->begin('/redis?cmd=ECHO&fill=4000000') } 1 .. 4;
+    my @big = map { $nginx->begin('/redis?cmd=ECHO&large=1&fill=4000000') }
+        1 .. 4;
     $nginx->settle;
 
-    my $small = $nginx->begin('/redis?cmd=SET+late+x');
+    my $small = $nginx->begin('/redis?cmd=SET+late+x&large=1');
     $nginx->settle;
     close $small;
     $nginx->settle;
@@ -852,6 +853,55 @@ test 'hostile servers' => sub {
         my $grown = $nginx->rss - $rss;
         cmp_ok $grown, '<', $GROWTH_MAX, "memory is bounded ($grown KB)";
         is +($nginx->workers)[0], $worker, 'the worker lives';
+        stop_nginx($nginx);
+        $fake->stop;
+    }
+};
+
+
+# how much one reply may be; a greeting has its own limit
+
+test 'replies that are too big' => sub {
+    my %said = (
+        'a small reply' => ['', 1_000_000, 1_100_000],
+        'a large one' => ['&large=1', 16_000_000, 17_000_000],
+        'a greeting' => [undef, 60_000, 70_000],
+    );
+
+    for my $name (sort keys %said) {
+        my ($args, $fits, $exceeds) = @{$said{$name}};
+        my $text = sub { "\$$_[0]\r\n" . 'x' x $_[0] . "\r\n" };
+
+        my $fake = fake(sub {
+            my ($socket) = @_;
+            return if fork;
+
+            if (!defined $args) {
+                RedisLab::Fake::read_command($socket);
+                RedisLab::Fake::say_all($socket, $text->($exceeds));
+            }
+
+            my @argv = RedisLab::Fake::greet($socket);
+
+            while (@argv) {
+                RedisLab::Fake::say_all($socket, $text->($argv[1]));
+                @argv = RedisLab::Fake::read_command($socket);
+            }
+
+            POSIX::_exit(0);
+        });
+
+        my $nginx = nginx(address($fake))->start;
+
+        if (defined $args) {
+            is $nginx->get("/redis?cmd=SAY+$fits$args"),
+                "REPLIED \$$fits bytes\n", "$name, no more than it may be";
+            is $nginx->get("/redis?cmd=SAY+$exceeds$args"), "LOST\n",
+                'and more';
+        }
+
+        ok wait_for(sub { $nginx->log =~ /invalid reply, reply is too big/ }),
+            "$name: the link is dropped";
         stop_nginx($nginx);
         $fake->stop;
     }

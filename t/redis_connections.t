@@ -342,18 +342,19 @@ test 'TLS' => sub {
 
     ok up($nginx), 'works';
     is get($nginx, 'SET+big&fill=5000000'), "REPLIED +OK\n", 'a big request';
-    is get($nginx, 'GET+big'), "REPLIED \$5000000 bytes\n", 'a big reply';
+    is get($nginx, 'GET+big&large=1'), "REPLIED \$5000000 bytes\n", 'a big reply';
     is $nginx->get('/redis?cmd=INCR+m&copies=3000'),
         join('', map { "REPLIED :$_\n" } 1 .. 3000), 'many commands';
-    is scalar($redis->links), 1, 'on one link';
+    is scalar($redis->links), 2, 'on one link, a large reply on another';
 
     is get($nginx, 'SET+big&fill=3000000&copies=10'), "REPLIED +OK\n" x 10,
         'more than the socket takes';
 
     $redis->signal('STOP');
-    my @sockets = map { $nginx->begin('/redis?cmd=ECHO&fill=4000000') } 1 .. 4;
+    my @sockets = map { $nginx->begin('/redis?cmd=ECHO&large=1&fill=4000000') }
+        1 .. 4;
     $nginx->settle;
-    my $small = $nginx->begin('/redis?cmd=SET+late+x');
+    my $small = $nginx->begin('/redis?cmd=SET+late+x&large=1');
     $nginx->settle;
     close $small;
     $nginx->settle;

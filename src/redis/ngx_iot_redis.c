@@ -231,6 +231,7 @@ ngx_iot_redis_command_create(ngx_iot_redis_t *client,
     cmd->data = data;
     cmd->size = ngx_iot_resp_size(req, 0);
     cmd->writes = req->writes;
+    cmd->large = req->large;
     cmd->deadline = ngx_current_msec + timeout;
 
     /* the timeout is one for all: this deadline is the last */

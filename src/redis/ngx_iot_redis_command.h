@@ -59,6 +59,7 @@ struct ngx_iot_redis_command_s {
     ngx_uint_t                     hops;    /* redirections in a row */
 
     unsigned                       writes:1;    /* req does, or did */
+    unsigned                       large:1;     /* its reply may be */
     unsigned                       with_source:1;
     unsigned                       asking:1;    /* ASKING goes before it */
     unsigned                       unasked:1;   /* and is not answered yet */

@@ -27,11 +27,14 @@
 
 /*
  * An array in HELLO's reply, that of modules, has arrays of arrays.  A table
- * of the slots of a cluster has 17 elements for each run of slots, or more.
+ * of the slots of a cluster, which is a large reply, has 17 elements for each
+ * run of slots, or more.
  */
 #define NGX_IOT_REDIS_REPLY_DEPTH    4
-#define NGX_IOT_REDIS_REPLY_NODES    524288
-#define NGX_IOT_REDIS_REPLY_SIZE     16777216
+#define NGX_IOT_REDIS_REPLY_NODES    65536
+#define NGX_IOT_REDIS_REPLY_SIZE     1048576
+#define NGX_IOT_REDIS_LARGE_NODES    524288
+#define NGX_IOT_REDIS_LARGE_SIZE     16777216
 #define NGX_IOT_REDIS_GREETING_SIZE  65536
 
 /* of the replies that wait for replicas */
@@ -113,6 +116,7 @@ static ngx_int_t ngx_iot_redis_link_read(ngx_iot_redis_link_t *link);
 static ngx_int_t ngx_iot_redis_link_recv(ngx_iot_redis_link_t *link);
 static ngx_int_t ngx_iot_redis_link_replies(ngx_iot_redis_link_t *link,
     ngx_uint_t *n);
+static void ngx_iot_redis_link_limit(ngx_iot_redis_link_t *link);
 static ngx_int_t ngx_iot_redis_link_reply(ngx_iot_redis_link_t *link,
     ngx_iot_resp_reply_t *reply);
 static ngx_int_t ngx_iot_redis_link_greeting(ngx_iot_redis_link_t *link,
@@ -161,7 +165,6 @@ ngx_iot_redis_link_create(ngx_pool_t *pool,
     link->log.data = link;
 
     link->limits.depth = NGX_IOT_REDIS_REPLY_DEPTH;
-    link->limits.nodes = NGX_IOT_REDIS_REPLY_NODES;
 
     ngx_iot_redis_output_init(&link->output, &link->log);
     ngx_queue_init(&link->written);
@@ -221,7 +224,6 @@ ngx_iot_redis_link_connect(ngx_iot_redis_link_t *link, ngx_addr_t *addr)
     link->leaving = NULL;
     link->number++;
 
-    link->limits.size = NGX_IOT_REDIS_GREETING_SIZE;
     link->log.action = "connecting to redis";
 
     link->resp = ngx_iot_resp_create(&link->limits, &link->log);
@@ -690,6 +692,8 @@ ngx_iot_redis_link_replies(ngx_iot_redis_link_t *link, ngx_uint_t *n)
 
     while (*n < NGX_IOT_REDIS_REPLIES_MAX) {
 
+        ngx_iot_redis_link_limit(link);
+
         rc = ngx_iot_resp_next(link->resp, &reply);
 
         if (rc == NGX_AGAIN) {
@@ -715,6 +719,38 @@ ngx_iot_redis_link_replies(ngx_iot_redis_link_t *link, ngx_uint_t *n)
     }
 
     return NGX_OK;
+}
+
+
+/* of the next reply, or the one of which a part is there: who waits for it? */
+static void
+ngx_iot_redis_link_limit(ngx_iot_redis_link_t *link)
+{
+    ngx_queue_t              *q;
+    ngx_iot_resp_limits_t    *limits;
+    ngx_iot_redis_command_t  *cmd;
+
+    limits = &link->limits;
+
+    limits->nodes = NGX_IOT_REDIS_REPLY_NODES;
+    limits->size = NGX_IOT_REDIS_REPLY_SIZE;
+
+    if (link->state != NGX_IOT_REDIS_LINK_UP) {
+        limits->size = NGX_IOT_REDIS_GREETING_SIZE;
+        return;
+    }
+
+    if (ngx_queue_empty(&link->written)) {
+        return;
+    }
+
+    q = ngx_queue_head(&link->written);
+    cmd = ngx_iot_redis_command(q);
+
+    if (cmd->large) {
+        limits->nodes = NGX_IOT_REDIS_LARGE_NODES;
+        limits->size = NGX_IOT_REDIS_LARGE_SIZE;
+    }
 }
 
 
@@ -863,7 +899,6 @@ ngx_iot_redis_link_greeting(ngx_iot_redis_link_t *link,
     ngx_del_timer(link->connection->write);
 
     link->connection->idle = 1;
-    link->limits.size = NGX_IOT_REDIS_REPLY_SIZE;
     link->state = NGX_IOT_REDIS_LINK_UP;
     link->log.action = NULL;
 

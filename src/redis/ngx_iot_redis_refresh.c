@@ -276,7 +276,7 @@ ngx_iot_redis_refresh_ask(ngx_iot_redis_refresh_t *refresh,
 
     static ngx_str_t  argv[] = { ngx_string("CLUSTER"), ngx_string("SLOTS") };
 
-    static const ngx_iot_resp_request_t  slots = { NULL, 0, 2, argv, 0, 0 };
+    static const ngx_iot_resp_request_t  slots = { NULL, 0, 2, argv, 0, 1 };
 
     cmd = ngx_iot_redis_command_create(refresh->client, &slots,
                                        ngx_iot_redis_refresh_replied, refresh);
