@@ -58,6 +58,13 @@ ngx_iot_redis_names_update(ngx_iot_redis_names_t *names)
         return;
     }
 
+    /* a master that moves again: its old name is of no interest any more */
+
+    if (names->ctx) {
+        ngx_resolve_name_done(names->ctx);
+        names->ctx = NULL;
+    }
+
     ctx = ngx_resolve_start(server->resolver, NULL);
 
     /* NGX_NO_RESOLVER: the directive does not allow none */
