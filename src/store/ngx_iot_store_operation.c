@@ -274,6 +274,9 @@ ngx_iot_store_read_operations(const ngx_iot_store_t *store,
     req->script = &ngx_iot_scripts[NGX_IOT_SCRIPT_READ_HASHES];
     req->nkeys = n;
 
+    /* each may have failed with details of some kilobytes */
+    req->large = (n > 1);
+
     for (i = 0; i < n; i++) {
         if (ngx_iot_store_key(store, &req->argv[i], ids[i].data, 'o', &ids[i],
                               NULL)
