@@ -743,7 +743,7 @@ retry 1s
 
 === TEST 37: key_prefix goes before every key
 --- http_config eval
-::http_config() =~ s/(?<=TEST_NGINX_REDIS;)/ key_prefix gw-1:;/r
+::http_config() =~ s/iot_store main \{\K/ key_prefix gw-1:;/r
 --- init
 Iot::create_registry('fleet', '-p', 'gw-1:');
 --- request eval
@@ -779,7 +779,7 @@ gw-1:{7e}:z:fleet zset
 
 === TEST 38: registries without the prefix are others
 --- http_config eval
-::http_config() =~ s/(?<=TEST_NGINX_REDIS;)/ key_prefix gw-1:;/r
+::http_config() =~ s/iot_store main \{\K/ key_prefix gw-1:;/r
 --- request eval
 ::add_certificate('fleet', $::pem)
 --- error_code: 404

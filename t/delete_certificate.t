@@ -361,7 +361,7 @@ deleted from fleet
 --- init
 $::before = ::snapshot();
 ::put_certificate('fleet', $::pem);
-::redis('DEL', $::claim, '{7e}:h:fleet', '{7e}:z:fleet');
+::redis('DEL', $_) for $::claim, '{7e}:h:fleet', '{7e}:z:fleet';
 --- request eval: "DELETE $::uri/$::sha256"
 --- response_body
 deleted from fleet
@@ -503,6 +503,8 @@ $::before = ::snapshot();
 
 
 === TEST 30: and with a claim of a newer format
+On a cluster the certificate is gone before its claim is looked at.
+--- skip_eval: 5: Iot::clustered() || ()
 --- init
 ::put_certificate('fleet', $::pem);
 ::redis('SET', $::claim, "\2who knows");

@@ -312,7 +312,7 @@ join ' ', sort { ::fingerprint($a) cmp ::fingerprint($b) } 1 .. 20
 --- error_code eval: [400, 400]
 --- response_body eval
 [map { "3 INVALID_FIELD\nfield $_\n" } 'page_size', 'page_token']
---- after eval: [['EVAL', 'local s = redis.call("INFO", "commandstats"); return s:find("cmdstat_evalsha", 1, true) and 1 or 0', 0]]
+--- after eval: [['EVAL', 'local s = redis.call("INFO", "commandstats"); return s:find("cmdstat_evalsha", 1, true) and 1 or 0', 1, '{7e}:r:fleet']]
 --- says
 0
 
@@ -724,7 +724,7 @@ iot: an answer broke off in the middle
 --- response_headers
 ! Content-Length
 --- response_body:
---- after eval: [['EVAL', 'return redis.call("INFO", "commandstats"):match("cmdstat_mget:calls=(%d+)")', 0]]
+--- after eval: [['EVAL', 'return redis.call("INFO", "commandstats"):match("cmdstat_mget:calls=(%d+)")', 1, '{7e}:r:fleet']]
 --- says
 1
 

@@ -611,7 +611,7 @@ iot: an answer broke off in the middle
 --- request eval: "GET $::uri"
 --- response_body
 +5 +4 +3 +2 +1
---- after eval: [['EVAL', 'local s = redis.call("INFO", "commandstats"); return s:match("cmdstat_evalsha:calls=(%d+)") .. " " .. s:match("cmdstat_mget:calls=(%d+)")', 0]]
+--- after eval: [['EVAL', 'local s = redis.call("INFO", "commandstats"); return s:match("cmdstat_evalsha:calls=(%d+)") .. " " .. s:match("cmdstat_mget:calls=(%d+)")', 1, '{7e}:r:fleet']]
 --- says
 2 1
 
