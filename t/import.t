@@ -796,6 +796,14 @@ sub old_ids {
                                     . '&registryName=other')),
        '404 5 REGISTRY_NOT_FOUND', 'and the name is free again');
 
+    # the rest of a registry may still be on its way out
+    my ($key) = grep { /:r:\Q$id\E$/ } @{ redis('KEYS', '*') };
+    redis('HSET', $key, 's', 3);
+    is(short($nginx->request('POST', "$prefix?registryId=$id",
+                             '{"folderId":"f1","name":"again"}')),
+       '409 10 REGISTRY_DELETING', 'nor before the last of it is deleted');
+    redis('HSET', $key, 's', 2);
+
     $got = $nginx->request('POST', "$prefix?registry_id=Plant_9",
                            '{"folderId":"f1"}');
     is(decode_json($got->{body})->{metadata}{registryId}, 'Plant_9',
