@@ -356,8 +356,6 @@ ngx_iot_list_operations_write(ngx_iot_json_out_t *out, const void *data)
 {
     const ngx_iot_call_t  *call = data;
 
-    u_char                           buf[NGX_IOT_PAGE_TOKEN_MAX];
-    ngx_str_t                        token;
     ngx_uint_t                       i;
     const ngx_iot_operation_list_t  *list;
 
@@ -375,16 +373,7 @@ ngx_iot_list_operations_write(ngx_iot_json_out_t *out, const void *data)
         ngx_iot_operation_write(out, NULL, &list->operations[i]);
     }
 
-    if (!list->last) {
-        return;
+    if (list->last) {
+        ngx_iot_page_write_end(out, call, list->more ? &list->page : NULL);
     }
-
-    ngx_iot_json_out_array_end(out);
-
-    if (list->more) {
-        token = ngx_iot_page_token(call, &list->page, buf);
-        ngx_iot_json_out_string(out, "nextPageToken", &token);
-    }
-
-    ngx_iot_json_out_object_end(out);
 }

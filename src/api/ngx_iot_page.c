@@ -15,6 +15,8 @@ static ngx_int_t ngx_iot_page_read_size(ngx_iot_call_t *call,
     ngx_iot_page_t *page);
 static ngx_int_t ngx_iot_page_read_token(ngx_iot_call_t *call, size_t len,
     ngx_iot_page_t *page);
+static ngx_str_t ngx_iot_page_token(const ngx_iot_call_t *call,
+    const ngx_iot_page_t *page, u_char *buf);
 static void ngx_iot_page_bind(const ngx_iot_call_t *call, u_char *p);
 
 
@@ -111,7 +113,26 @@ ngx_iot_page_set(ngx_iot_page_t *page, const ngx_str_t *place)
 }
 
 
-ngx_str_t
+void
+ngx_iot_page_write_end(ngx_iot_json_out_t *out, const ngx_iot_call_t *call,
+    const ngx_iot_page_t *page)
+{
+    u_char     buf[NGX_IOT_PAGE_TOKEN_MAX];
+    ngx_str_t  token;
+
+    ngx_iot_json_out_array_end(out);
+
+    if (page) {
+        token = ngx_iot_page_token(call, page, buf);
+        ngx_iot_json_out_string(out, "nextPageToken", &token);
+    }
+
+    ngx_iot_json_out_object_end(out);
+}
+
+
+/* of that place; buf has NGX_IOT_PAGE_TOKEN_MAX bytes */
+static ngx_str_t
 ngx_iot_page_token(const ngx_iot_call_t *call, const ngx_iot_page_t *page,
     u_char *buf)
 {

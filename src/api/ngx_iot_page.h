@@ -40,9 +40,12 @@ ngx_int_t ngx_iot_page_read(ngx_iot_call_t *call, size_t len,
 /* sets the place behind which the list goes on */
 void ngx_iot_page_set(ngx_iot_page_t *page, const ngx_str_t *place);
 
-/* the token of that place; buf has NGX_IOT_PAGE_TOKEN_MAX bytes */
-ngx_str_t ngx_iot_page_token(const ngx_iot_call_t *call,
-    const ngx_iot_page_t *page, u_char *buf);
+/*
+ * Closes the array and the object of a list.  page: whose token tells where
+ * the next one begins; NULL: there is none.
+ */
+void ngx_iot_page_write_end(ngx_iot_json_out_t *out,
+    const ngx_iot_call_t *call, const ngx_iot_page_t *page);
 
 
 #endif /* _NGX_IOT_PAGE_H_INCLUDED_ */
