@@ -7,12 +7,6 @@
 
 #include "ngx_http_iot_module.h"
 
-#include <openssl/rand.h>
-
-
-/* bytes that the generator is asked for at once; RAND_bytes() costs a call */
-#define NGX_HTTP_IOT_RANDOM_SIZE  1024
-
 
 /* a field of requests in the query, and where it goes in ngx_iot_call_t */
 
@@ -26,19 +20,14 @@ typedef struct {
 
 static ngx_int_t ngx_http_iot_admit(ngx_http_request_t *r,
     ngx_http_iot_ctx_t *ctx);
-static ngx_int_t ngx_http_iot_call_init(ngx_http_request_t *r,
-    ngx_http_iot_ctx_t *ctx);
 static ngx_int_t ngx_http_iot_no_route(ngx_http_request_t *r,
     ngx_http_iot_ctx_t *ctx);
 static ngx_uint_t ngx_http_iot_grpc(ngx_http_request_t *r);
 static ngx_int_t ngx_http_iot_query(ngx_http_request_t *r,
     ngx_iot_call_t *call);
-static void ngx_http_iot_idempotency_key(ngx_http_request_t *r,
-    ngx_str_t *key);
 static void ngx_http_iot_body_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_iot_body_ready(ngx_http_request_t *r,
     ngx_http_iot_ctx_t *ctx);
-static void ngx_http_iot_ctx_cleanup(void *data);
 
 
 static const ngx_http_iot_query_field_t  ngx_http_iot_query_fields[] = {
@@ -181,7 +170,7 @@ ngx_http_iot_admit(ngx_http_request_t *r, ngx_http_iot_ctx_t *ctx)
         }
     }
 
-    ngx_http_iot_idempotency_key(r, &call->idempotency_key);
+    ngx_http_iot_header(r, "idempotency-key", &call->idempotency_key);
 
     if (call->method->flags & NGX_IOT_METHOD_SLICES) {
         return NGX_OK;
@@ -197,45 +186,6 @@ ngx_http_iot_admit(ngx_http_request_t *r, ngx_http_iot_ctx_t *ctx)
     }
 
     return NGX_OK;
-}
-
-
-/* a request may come here again by an internal redirect: all is set anew */
-static ngx_int_t
-ngx_http_iot_call_init(ngx_http_request_t *r, ngx_http_iot_ctx_t *ctx)
-{
-    ngx_iot_call_t           *call;
-    ngx_http_iot_loc_conf_t  *ilcf;
-
-    ilcf = ngx_http_get_module_loc_conf(r, ngx_http_iot_module);
-    call = &ctx->call;
-
-    ngx_memzero(call, sizeof(ngx_iot_call_t));
-    ctx->authorized = 0;
-    ctx->answered = 0;
-    ctx->parts = 0;
-
-    call->settings = &ilcf->settings;
-    call->pool = r->pool;
-    call->log = r->connection->log;
-    call->now = ngx_http_iot_now();
-
-    call->store.pool = r->pool;
-    call->store.log = r->connection->log;
-    call->store.key_prefix = *ngx_iot_redis_conf_key_prefix(ilcf->store);
-    call->store.cluster = ngx_iot_redis_conf_cluster(ilcf->store);
-    call->store.limit = ilcf->settings.certificate_limit;
-    call->store.open = ilcf->settings.open;
-    call->store.retention = ilcf->settings.operation_retention;
-    call->store.idempotency_retention = ilcf->settings.idempotency_retention;
-
-    if (ngx_http_iot_random(call->random, NGX_IOT_CALL_RANDOM_LEN, call->log)
-        != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
-
-    return ngx_http_iot_caller(r, &call->caller);
 }
 
 
@@ -407,84 +357,6 @@ ngx_http_iot_query_field(ngx_http_request_t *r, const char *name,
 
 
 static void
-ngx_http_iot_idempotency_key(ngx_http_request_t *r, ngx_str_t *key)
-{
-    ngx_uint_t        i;
-    ngx_list_part_t  *part;
-    ngx_table_elt_t  *h;
-
-    static ngx_str_t  name = ngx_string("idempotency-key");
-
-    part = &r->headers_in.headers.part;
-    h = part->elts;
-
-    for (i = 0; /* void */ ; i++) {
-
-        if (i >= part->nelts) {
-
-            if (part->next == NULL) {
-                return;
-            }
-
-            part = part->next;
-            h = part->elts;
-            i = 0;
-        }
-
-        if (h[i].key.len != name.len
-            || ngx_strncasecmp(h[i].key.data, name.data, name.len) != 0)
-        {
-            continue;
-        }
-
-        if (key->data) {
-            /* a list of two, which is no UUID */
-            ngx_str_set(key, ", ");
-            return;
-        }
-
-        *key = h[i].value;
-    }
-}
-
-
-ngx_iot_msec_t
-ngx_http_iot_now(void)
-{
-    ngx_time_t  *tp;
-
-    tp = ngx_timeofday();
-
-    return (ngx_iot_msec_t) tp->sec * 1000 + tp->msec;
-}
-
-
-/* each byte is given out once */
-ngx_int_t
-ngx_http_iot_random(u_char *random, size_t len, ngx_log_t *log)
-{
-    static u_char  pool[NGX_HTTP_IOT_RANDOM_SIZE];
-    static size_t  left;
-
-    if (left < len) {
-        if (RAND_bytes(pool, sizeof(pool)) != 1) {
-            ngx_log_error(NGX_LOG_ALERT, log, 0, "RAND_bytes() failed");
-            return NGX_ERROR;
-        }
-
-        left = sizeof(pool);
-    }
-
-    left -= len;
-
-    ngx_memcpy(random, &pool[left], len);
-    ngx_explicit_memzero(&pool[left], len);
-
-    return NGX_OK;
-}
-
-
-static void
 ngx_http_iot_body_handler(ngx_http_request_t *r)
 {
     ngx_int_t            rc;
@@ -527,107 +399,4 @@ ngx_http_iot_body_ready(ngx_http_request_t *r, ngx_http_iot_ctx_t *ctx)
     }
 
     return ngx_http_iot_call_start(r, ctx);
-}
-
-
-ngx_int_t
-ngx_http_iot_preaccess_handler(ngx_http_request_t *r)
-{
-    ngx_http_iot_ctx_t       *ctx;
-    ngx_http_iot_loc_conf_t  *ilcf;
-
-    ilcf = ngx_http_get_module_loc_conf(r, ngx_http_iot_module);
-
-    if (ilcf->services == 0 || r != r->main) {
-        return NGX_DECLINED;
-    }
-
-    ctx = ngx_http_iot_ctx_create(r);
-    if (ctx == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    (void) ngx_http_iot_route(r, ilcf->services, &ctx->route);
-
-    /* after an internal redirect: what the variables told of another path */
-
-    ngx_str_null(&ctx->call.caller);
-    ngx_str_null(&ctx->call.registry_id);
-    ngx_str_null(&ctx->call.operation_id);
-    ngx_str_null(&ctx->call.fingerprint);
-    ngx_str_null(&ctx->call.folder_id);
-
-    return NGX_DECLINED;
-}
-
-
-ngx_http_iot_ctx_t *
-ngx_http_iot_ctx(ngx_http_request_t *r)
-{
-    ngx_pool_cleanup_t  *cln;
-    ngx_http_iot_ctx_t  *ctx;
-
-    ctx = ngx_http_get_module_ctx(r, ngx_http_iot_module);
-
-    if (ctx == NULL && r != r->main) {
-        r = r->main;
-        ctx = ngx_http_get_module_ctx(r, ngx_http_iot_module);
-    }
-
-    if (ctx || !(r->internal || r->filter_finalize)) {
-        return ctx;
-    }
-
-    for (cln = r->pool->cleanup; cln; cln = cln->next) {
-        if (cln->handler == ngx_http_iot_ctx_cleanup) {
-            return cln->data;
-        }
-    }
-
-    return NULL;
-}
-
-
-ngx_http_iot_ctx_t *
-ngx_http_iot_ctx_create(ngx_http_request_t *r)
-{
-    ngx_pool_cleanup_t  *cln;
-    ngx_http_iot_ctx_t  *ctx;
-
-    ctx = ngx_http_iot_ctx(r);
-
-    if (ctx == NULL || ctx->request != r) {
-
-        ctx = ngx_pcalloc(r->pool, sizeof(ngx_http_iot_ctx_t));
-        if (ctx == NULL) {
-            return NULL;
-        }
-
-        ctx->request = r;
-
-        /* for the log of what is refused before the gateway is asked */
-
-        (void) ngx_http_iot_route(r, NGX_IOT_ALL_SERVICES, &ctx->route);
-
-        if (r == r->main) {
-            cln = ngx_pool_cleanup_add(r->pool, 0);
-            if (cln == NULL) {
-                return NULL;
-            }
-
-            cln->handler = ngx_http_iot_ctx_cleanup;
-            cln->data = ctx;
-        }
-    }
-
-    ngx_http_set_ctx(r, ctx, ngx_http_iot_module);
-
-    return ctx;
-}
-
-
-/* nothing to clean: the handler's address is what finds the context */
-static void
-ngx_http_iot_ctx_cleanup(void *data)
-{
 }

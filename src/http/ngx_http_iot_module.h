@@ -116,16 +116,7 @@ typedef struct {
 extern ngx_module_t  ngx_http_iot_module;
 
 
-/* ngx_http_iot_handler.c: the front door */
-
-/* the content handler of gateway locations */
-ngx_int_t ngx_http_iot_handler(ngx_http_request_t *r);
-
-/*
- * Preaccess handler: creates the context in gateway locations, so that the
- * variables outlive an internal redirect by another module's refusal.
- */
-ngx_int_t ngx_http_iot_preaccess_handler(ngx_http_request_t *r);
+/* ngx_http_iot_context.c: what every call begins with */
 
 /*
  * The context of a request, also after an internal redirect, which clears
@@ -137,11 +128,34 @@ ngx_http_iot_ctx_t *ngx_http_iot_ctx(ngx_http_request_t *r);
 /* the request's own context, made when it has none; NULL: no memory */
 ngx_http_iot_ctx_t *ngx_http_iot_ctx_create(ngx_http_request_t *r);
 
+/*
+ * Preaccess handler: creates the context in gateway locations, so that the
+ * variables outlive an internal redirect by another module's refusal.
+ */
+ngx_int_t ngx_http_iot_preaccess_handler(ngx_http_request_t *r);
+
+/* what the call has before its method is known; NGX_OK or NGX_ERROR */
+ngx_int_t ngx_http_iot_call_init(ngx_http_request_t *r,
+    ngx_http_iot_ctx_t *ctx);
+
+/*
+ * The value of a header of the request, data NULL: it has none; a list of
+ * nothing when there are several, which is no value of ours.
+ */
+void ngx_http_iot_header(ngx_http_request_t *r, const char *name,
+    ngx_str_t *value);
+
 /* the time of day as the event loop has it */
 ngx_iot_msec_t ngx_http_iot_now(void);
 
 /* len bytes, at most 1024, from OpenSSL's generator; NGX_OK or NGX_ERROR */
 ngx_int_t ngx_http_iot_random(u_char *random, size_t len, ngx_log_t *log);
+
+
+/* ngx_http_iot_handler.c: the front door */
+
+/* the content handler of gateway locations */
+ngx_int_t ngx_http_iot_handler(ngx_http_request_t *r);
 
 /*
  * A field of the request in the query, in either spelling, unescaped, in the
