@@ -779,6 +779,31 @@ is(scalar(grep { $_ ne $bodies[0] } @bodies), 0,
 like($bodies[0], qr/"status":"ACTIVE"/, 'which is the registry');
 
 
+# ---- passwords, which no registry has
+
+is(call('GET', "$R/$one/passwords")->{text}, '{"passwords":[]}',
+    'ListPasswords is empty');
+is(refused(call('GET', "$R/nowhere/passwords")),
+    '404 5 REGISTRY_NOT_FOUND nowhere', 'ListPasswords of no registry');
+is(refused(call('GET', "$R/a.b/passwords")),
+    '400 3 INVALID_FIELD registry_id', 'ListPasswords of no id');
+is($open->request('GET', "$R/nowhere/passwords")->{body}, '{"passwords":[]}',
+    'ListPasswords with iot_registries open');
+
+for my $request ([ 'POST', "$R/$one/passwords", '{"password":"long enough"}' ],
+                 [ 'DELETE', "$R/$one/passwords/p1" ],
+                 [ 'POST', "$R/nowhere/passwords", '{broken' ]) {
+    is(refused(call(@$request)), '501 12 PASSWORDS_NOT_SERVED',
+        "@$request[0, 1] is not served");
+}
+
+is(refused(call('POST', "$R/$one/passwords", '{}', Authorization => '')),
+    '401 16 CALLER_REQUIRED', 'AddPassword wants a caller all the same');
+is(refused(call('DELETE', "$R/$one/passwords")), '405 12 METHOD_NOT_ALLOWED',
+    'passwords are not deleted together');
+unlike($nginx->error_log, qr/long enough/, 'a password is not logged');
+
+
 # ---- the log
 
 my $log = Iot::Nginx::slurp($nginx->path('logs/access.log'));
@@ -789,6 +814,8 @@ like($log, qr/^RegistryService\.List many - OK$/m, 'log: List');
 like($log, qr/^RegistryService\.GetByName f1 $one OK$/m, 'log: GetByName');
 like($log, qr/^RegistryService\.List f1 - PERMISSION_DENIED$/m,
     'log: refused');
+like($log, qr/^RegistryService\.AddPassword - $one UNIMPLEMENTED$/m,
+    'log: AddPassword');
 like($log, qr/^OperationService\.Get f1 $one OK$/m, 'log: an operation');
 
 is($open->stop, '', 'nginx stops');

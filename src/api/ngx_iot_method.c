@@ -27,7 +27,8 @@ static void ngx_iot_call_outcome_unknown(ngx_iot_call_t *call);
 static ngx_iot_service_t  *const ngx_iot_services[] = {
     ngx_iot_registry_service,
     ngx_iot_operation_service,
-    ngx_iot_completion_service
+    ngx_iot_completion_service,
+    ngx_iot_endpoint_service
 };
 
 
@@ -162,8 +163,14 @@ ngx_iot_method_field(const ngx_str_t *segment, ngx_iot_route_t *route)
 
     switch (segment->data[1]) {
 
+    case 'e':
+        return &route->endpoint_id;
+
     case 'f':
         return &route->fingerprint;
+
+    case 'p':
+        return &route->password_id;
 
     case 'r':
         return &route->registry_id;

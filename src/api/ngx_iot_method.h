@@ -48,7 +48,8 @@ typedef struct ngx_iot_method_s  ngx_iot_method_t;
 #define NGX_IOT_REGISTRY_SERVICE   0x01
 #define NGX_IOT_OPERATION_SERVICE  0x02
 #define NGX_IOT_COMPLETION         0x08
-#define NGX_IOT_ALL_SERVICES       0x0f
+#define NGX_IOT_ENDPOINT_SERVICE   0x10
+#define NGX_IOT_ALL_SERVICES       0x1f
 
 /* of the registry service: what iot_import allows */
 #define NGX_IOT_IMPORT_SERVICE     0x04
@@ -91,6 +92,9 @@ typedef struct ngx_iot_method_s  ngx_iot_method_t;
 
 /* so may it as many certificates as a new registry takes */
 #define NGX_IOT_METHOD_CERTIFICATES  0x80
+
+/* for everybody: no caller is needed, and access is not asked */
+#define NGX_IOT_METHOD_ANONYMOUS     0x100
 
 
 struct ngx_iot_method_s {
@@ -147,6 +151,8 @@ typedef struct {
     ngx_str_t                      registry_id;
     ngx_str_t                      operation_id;
     ngx_str_t                      fingerprint;
+    ngx_str_t                      endpoint_id;
+    ngx_str_t                      password_id;
 
     /* verbs that the path has, when it has not this one */
     ngx_uint_t                     allow;
@@ -173,6 +179,7 @@ struct ngx_iot_call_s {
     ngx_str_t                      registry_id;
     ngx_str_t                      operation_id;
     ngx_str_t                      fingerprint;
+    ngx_str_t                      endpoint_id;
     ngx_str_t                      folder_id;
     ngx_str_t                      registry_name;
     ngx_str_t                      update_mask;
@@ -180,6 +187,7 @@ struct ngx_iot_call_s {
     ngx_iot_page_query_t           page;
     ngx_str_t                      idempotency_key;     /* data NULL: none */
     ngx_str_t                      dry_run;
+    ngx_str_t                      address;     /* with ENDPOINT_SERVICE */
     ngx_str_t                      body;
 
     /* with SLICES: where the next one begins; body is the last one */
@@ -237,6 +245,7 @@ typedef const ngx_iot_method_t  *const ngx_iot_service_t;
 extern ngx_iot_service_t  ngx_iot_registry_service[];
 extern ngx_iot_service_t  ngx_iot_operation_service[];
 extern ngx_iot_service_t  ngx_iot_completion_service[];
+extern ngx_iot_service_t  ngx_iot_endpoint_service[];
 
 
 /*

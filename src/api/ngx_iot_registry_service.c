@@ -24,6 +24,9 @@ ngx_iot_service_t  ngx_iot_registry_service[] = {
     &ngx_iot_delete_registry,
     &ngx_iot_enable_registry,
     &ngx_iot_disable_registry,
+    &ngx_iot_list_passwords,
+    &ngx_iot_add_password,
+    &ngx_iot_delete_password,
     NULL
 };
 

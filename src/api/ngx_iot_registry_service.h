@@ -29,6 +29,9 @@ extern const ngx_iot_method_t  ngx_iot_update_registry;
 extern const ngx_iot_method_t  ngx_iot_delete_registry;
 extern const ngx_iot_method_t  ngx_iot_enable_registry;
 extern const ngx_iot_method_t  ngx_iot_disable_registry;
+extern const ngx_iot_method_t  ngx_iot_list_passwords;
+extern const ngx_iot_method_t  ngx_iot_add_password;
+extern const ngx_iot_method_t  ngx_iot_delete_password;
 
 
 #define NGX_IOT_REGISTRIES  "/iot-devices/v1/registries"

@@ -56,6 +56,8 @@
     row(ROUTE_NOT_FOUND, "ROUTE_NOT_FOUND", NOT_FOUND)                        \
     row(METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED", UNIMPLEMENTED)              \
     row(GRPC_NOT_SERVED, "GRPC_NOT_SERVED", UNIMPLEMENTED)                    \
+    row(PASSWORDS_NOT_SERVED, "PASSWORDS_NOT_SERVED", UNIMPLEMENTED)          \
+    row(ENDPOINT_NOT_FOUND, "ENDPOINT_NOT_FOUND", NOT_FOUND)                  \
                                                                               \
     row(REGISTRY_NOT_FOUND, "REGISTRY_NOT_FOUND", NOT_FOUND)                  \
     row(REGISTRY_DISABLED, "REGISTRY_DISABLED", FAILED_PRECONDITION)          \

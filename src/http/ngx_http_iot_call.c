@@ -35,6 +35,12 @@ ngx_http_iot_call_start(ngx_http_request_t *r, ngx_http_iot_ctx_t *ctx)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
+    if (ctx->call.method->service == NGX_IOT_ENDPOINT_SERVICE
+        && ngx_http_iot_address(r, &ctx->call.address) != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
     rc = ngx_iot_method_prepare(&ctx->call);
 
     return ngx_http_iot_call_step(r, ctx, rc);
@@ -298,7 +304,9 @@ ngx_http_iot_authorize(ngx_http_request_t *r, ngx_http_iot_ctx_t *ctx)
 
     ilcf = ngx_http_get_module_loc_conf(r, ngx_http_iot_module);
 
-    if (ilcf->access) {
+    if (ilcf->access
+        && !(ctx->call.method->flags & NGX_IOT_METHOD_ANONYMOUS))
+    {
 
         if (ngx_http_complex_value(r, ilcf->access, &value) != NGX_OK) {
             return NGX_ERROR;

@@ -142,8 +142,12 @@ ngx_http_iot_call_init(ngx_http_request_t *r, ngx_http_iot_ctx_t *ctx)
 
     call->store.pool = r->pool;
     call->store.log = r->connection->log;
-    call->store.key_prefix = *ngx_iot_redis_conf_key_prefix(ilcf->store);
-    call->store.cluster = ngx_iot_redis_conf_cluster(ilcf->store);
+
+    if (ilcf->store) {
+        call->store.key_prefix = *ngx_iot_redis_conf_key_prefix(ilcf->store);
+        call->store.cluster = ngx_iot_redis_conf_cluster(ilcf->store);
+    }
+
     call->store.limit = ilcf->settings.certificate_limit;
     call->store.open = ilcf->settings.open;
     call->store.retention = ilcf->settings.operation_retention;

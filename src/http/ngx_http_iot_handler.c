@@ -137,7 +137,9 @@ ngx_http_iot_admit(ngx_http_request_t *r, ngx_http_iot_ctx_t *ctx)
         return NGX_ERROR;
     }
 
-    if (call->caller.len == 0) {
+    if (call->caller.len == 0
+        && ilcf->services != NGX_IOT_ENDPOINT_SERVICE)
+    {
         ngx_iot_error(&call->error, CALLER_REQUIRED,
                       "the request carries no valid credentials");
         return NGX_DECLINED;
@@ -151,6 +153,7 @@ ngx_http_iot_admit(ngx_http_request_t *r, ngx_http_iot_ctx_t *ctx)
     call->registry_id = ctx->route.registry_id;
     call->operation_id = ctx->route.operation_id;
     call->fingerprint = ctx->route.fingerprint;
+    call->endpoint_id = ctx->route.endpoint_id;
 
     if (ngx_http_iot_grpc(r)) {
         ngx_iot_error(&call->error, GRPC_NOT_SERVED,

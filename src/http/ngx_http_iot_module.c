@@ -43,6 +43,8 @@ static char *ngx_http_iot_status_location(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_iot_complete(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+static char *ngx_http_iot_endpoints(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
 static char *ngx_http_iot_set_completion(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_iot_set_registries(ngx_conf_t *cf, ngx_command_t *cmd,
@@ -52,6 +54,8 @@ static char *ngx_http_iot_set_rsa_bits(ngx_conf_t *cf, ngx_command_t *cmd,
 static char *ngx_http_iot_set_accept(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_iot_serve(ngx_conf_t *cf,
+    ngx_http_iot_loc_conf_t *ilcf, ngx_uint_t service);
+static char *ngx_http_iot_serve_without(ngx_conf_t *cf,
     ngx_http_iot_loc_conf_t *ilcf, ngx_uint_t service);
 
 static ngx_int_t ngx_http_iot_watch_store(ngx_conf_t *cf,
@@ -125,6 +129,13 @@ static ngx_command_t  ngx_http_iot_commands[] = {
       ngx_http_iot_complete,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
+      NULL },
+
+    { ngx_string("iot_endpoints"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS|NGX_CONF_TAKE1,
+      ngx_http_iot_endpoints,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_iot_loc_conf_t, address),
       NULL },
 
     { ngx_string("iot_caller"),
@@ -315,6 +326,7 @@ ngx_http_iot_create_loc_conf(ngx_conf_t *cf)
      *
      *     conf->services = 0;
      *     conf->store = NULL;
+     *     conf->address = NULL;
      *     conf->settings = { 0 };
      *     conf->accept = 0;
      */
@@ -447,6 +459,7 @@ ngx_http_iot_inherit_service(ngx_conf_t *cf, ngx_http_iot_loc_conf_t *prev,
 
     conf->services = prev->services;
     conf->store = prev->store;
+    conf->address = prev->address;
 
     if (conf->services && clcf->lmt_excpt && clcf->handler == NULL) {
         clcf->handler = (conf->services == NGX_HTTP_IOT_STATUS)
@@ -507,6 +520,7 @@ ngx_http_iot_check_settings(ngx_conf_t *cf, ngx_http_iot_loc_conf_t *conf)
     }
 
     if (conf->services && conf->services != NGX_HTTP_IOT_STATUS
+        && conf->services != NGX_IOT_ENDPOINT_SERVICE
         && conf->caller == NULL)
     {
         ngx_log_error(NGX_LOG_WARN, cf->log, 0,
@@ -560,6 +574,21 @@ static char *
 ngx_http_iot_complete(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     return ngx_http_iot_serve(cf, conf, NGX_IOT_COMPLETION);
+}
+
+
+static char *
+ngx_http_iot_endpoints(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    char  *rv;
+
+    rv = ngx_http_iot_serve_without(cf, conf, NGX_IOT_ENDPOINT_SERVICE);
+
+    if (rv != NGX_CONF_OK || cf->args->nelts == 1) {
+        return rv;
+    }
+
+    return ngx_http_set_complex_value_slot(cf, cmd, conf);
 }
 
 
@@ -619,13 +648,12 @@ static char *
 ngx_http_iot_serve(ngx_conf_t *cf, ngx_http_iot_loc_conf_t *ilcf,
     ngx_uint_t service)
 {
-    ngx_str_t                 *value;
-    ngx_http_iot_srv_conf_t   *iscf;
-    ngx_http_core_loc_conf_t  *clcf;
+    char       *rv;
+    ngx_str_t  *value;
 
-    if (ilcf->services) {
-        return (ilcf->services & service) ? "is duplicate"
-                                  : "is in a location with another service";
+    rv = ngx_http_iot_serve_without(cf, ilcf, service);
+    if (rv != NGX_CONF_OK) {
+        return rv;
     }
 
     value = cf->args->elts;
@@ -639,6 +667,23 @@ ngx_http_iot_serve(ngx_conf_t *cf, ngx_http_iot_loc_conf_t *ilcf,
         && ngx_http_iot_watch_store(cf, ilcf->store) != NGX_OK)
     {
         return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+/* a service that needs no store */
+static char *
+ngx_http_iot_serve_without(ngx_conf_t *cf, ngx_http_iot_loc_conf_t *ilcf,
+    ngx_uint_t service)
+{
+    ngx_http_iot_srv_conf_t   *iscf;
+    ngx_http_core_loc_conf_t  *clcf;
+
+    if (ilcf->services) {
+        return (ilcf->services & service) ? "is duplicate"
+                                  : "is in a location with another service";
     }
 
     ilcf->services = service;

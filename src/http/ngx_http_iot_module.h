@@ -48,10 +48,11 @@ typedef struct {
      * gateway location
      */
     ngx_uint_t                  services;
-    ngx_iot_redis_conf_t       *store;
+    ngx_iot_redis_conf_t       *store;      /* NULL: they need none */
 
     ngx_http_complex_value_t   *caller;
     ngx_http_complex_value_t   *access;
+    ngx_http_complex_value_t   *address;    /* of iot_endpoints; or NULL */
     ngx_iot_settings_t          settings;
 
     /* as the directives read them; settings has them merged */
@@ -170,6 +171,15 @@ ngx_int_t ngx_http_iot_route(ngx_http_request_t *r, ngx_uint_t services,
 
 /* the header Allow of verbs, as the method table has them */
 ngx_int_t ngx_http_iot_allow(ngx_http_request_t *r, ngx_uint_t verbs);
+
+
+/* ngx_http_iot_address.c */
+
+/*
+ * The host:port at which the client can reach the gateway, in the request's
+ * pool or that of the configuration.  NGX_OK or NGX_ERROR.
+ */
+ngx_int_t ngx_http_iot_address(ngx_http_request_t *r, ngx_str_t *address);
 
 
 /* ngx_http_iot_body.c */
