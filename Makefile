@@ -10,7 +10,7 @@ TIME = 60
 .DEFAULT_GOAL = build
 
 .PHONY:	help all build run test deps unit model check sanitize fuzz \
-	valgrind matrix bench clean
+	faults valgrind matrix bench clean
 
 
 help:	## this list
@@ -49,6 +49,11 @@ sanitize:	## a static nginx with the module, ASan, UBSan and no pools
 
 fuzz:	## fuzz each parser for TIME=60 seconds
 	@.ci/fuzz '$(TIME)'
+
+faults:	build ## 540 faults under load: COUNT, SEED, TIME at most; see t/faults/
+	@COUNT='$(COUNT)' SEED='$(SEED)' TIME='$(TIME)' t/faults/run
+
+faults:	TIME = 1800
 
 valgrind:	## the server tests under valgrind; slow; T=t/file.t ... for some
 	@.ci/valgrind $(T)

@@ -42,7 +42,18 @@ sub start {
 
     $self->configure(%of);
 
+    return $self->launch;
+}
+
+
+# also after stop(), where and as it was
+
+sub launch {
+    my ($self) = @_;
+
     my $parent = $$;
+
+    delete @$self{qw(exited status)};
 
     $self->{pid} = fork() // die "fork: $!";
 

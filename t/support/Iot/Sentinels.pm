@@ -22,7 +22,8 @@ package Iot::Sentinels;
 #     $node->stop('KILL'), ->start, ->signal('STOP' or 'CONT'),
 #     ->command(...), ->{port}
 #
-# Options: down_after (ms), name, options (of redis-server, not of sentinels).
+# Options: down_after and failover_timeout (ms), name, options (of
+# redis-server, not of sentinels).
 #
 #     user, password                  of Redis, for gateways and sentinels;
 #                                     without a user it is requirepass
@@ -48,8 +49,8 @@ sub start {
     my ($class, %of) = @_;
 
     my $self = bless {
-        replicas => 2, sentinels => 3, down_after => 1000, name => 'iot',
-        options => [], %of
+        replicas => 2, sentinels => 3, down_after => 1000,
+        failover_timeout => 6000, name => 'iot', options => [], %of
     }, $class;
 
     $self->start_redises;
@@ -165,7 +166,7 @@ sub sentinel_settings {
         "sentinel monitor $name 127.0.0.1 " . port($self->{redises}[0])
             . " $quorum",
         "sentinel down-after-milliseconds $name $self->{down_after}",
-        "sentinel failover-timeout $name 6000",
+        "sentinel failover-timeout $name $self->{failover_timeout}",
         "sentinel parallel-syncs $name 2",
         defined $self->{user} ? "sentinel auth-user $name $self->{user}" : (),
         defined $self->{password}
