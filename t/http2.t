@@ -15,6 +15,7 @@ use lib "$FindBin::Bin/support";
 use Digest::SHA qw(sha256_hex);
 use File::Temp;
 use Iot;
+use Iot::H2;
 use Iot::Nginx;
 use JSON::PP;
 use Test::More;
@@ -281,17 +282,15 @@ sub concurrent {
 # in turns, some bytes at a time, and every fifth stream is reset when its body
 # is complete.  The others get their own answers.
 sub interleaved {
-    my $socket = h2();
+    my $h2 = Iot::H2->new($plain);
     my (%body, %expected);
 
     for my $i (0 .. 49) {
-        my $stream = 2 * $i + 1;
         my $pem = certificate(name => ++$number);
+        my $stream = h2_post($h2, $prefix);
 
         $body{$stream} = body($pem);
         $expected{$stream} = sha256_hex(der($pem)) if $i % 5;
-
-        print $socket h2_post($stream, $prefix);
     }
 
     while (%body) {
@@ -299,44 +298,45 @@ sub interleaved {
             my $piece = substr $body{$stream}, 0, 100, '';
             my $last = $body{$stream} eq '';
 
-            print $socket frame(0, $last, $stream, $piece);
+            $h2->data($stream, $piece, $last);
 
             next unless $last;
 
             delete $body{$stream};
-            print $socket frame(3, 0, $stream, pack 'N', 8)
-                unless $expected{$stream};
+            $h2->reset($stream) unless $expected{$stream};
         }
     }
 
-    my $got = h2_answers($socket, keys %expected);
+    my @streams = sort { $a <=> $b } keys %expected;
+    my @answers = $h2->answers(@streams);
 
     my @wrong = grep {
-        my $answer = eval { decode_json($got->{$_} // '') } || {};
-        ($answer->{response}{fingerprint} // '') ne $expected{$_};
-    } sort { $a <=> $b } keys %expected;
+        my $answer = eval { decode_json($answers[$_]{data}) } || {};
+        ($answer->{response}{fingerprint} // '') ne $expected{ $streams[$_] };
+    } 0 .. $#streams;
 
     is("@wrong", '', 'streams: each gets its own answer');
 }
 
 
 sub refused_bodies {
-    my $socket = h2();
+    my $h2 = Iot::H2->new($plain);
 
     # declared; known only when it has come; and one after them
-    print $socket h2_post(1, '/small/', 'content-length' => 11),
-        frame(0, 1, 1, 'x' x 11),
-        h2_post(3, '/limited' . $prefix), frame(0, 0, 3, 'x' x 6),
-        frame(0, 1, 3, 'x' x 6),
-        h2_post(5, $prefix), frame(0, 1, 5, '{}');
+    my @streams = (h2_post($h2, '/small/', 'content-length' => 11),
+                   h2_post($h2, '/limited' . $prefix), h2_post($h2, $prefix));
 
-    my $got = h2_answers($socket, 1, 3, 5);
+    $h2->data($streams[0], 'x' x 11, 1);
+    $h2->data($streams[1], 'x' x 6);
+    $h2->data($streams[1], 'x' x 6, 1);
+    $h2->data($streams[2], '{}', 1);
+
+    my @got = map { answer($_->{data}) } $h2->answers(@streams);
     my $large = "3 REQUEST_TOO_LARGE\nfield body\n";
 
-    is(answer($got->{1} // ''), $large, 'streams: 413, declared');
-    is(answer($got->{3} // ''), $large, 'streams: 413, counted');
-    like(answer($got->{5} // ''), qr/^3 CERTIFICATE_REQUIRED/,
-         'streams: others go on');
+    is($got[0], $large, 'streams: 413, declared');
+    is($got[1], $large, 'streams: 413, counted');
+    like($got[2], qr/^3 CERTIFICATE_REQUIRED/, 'streams: others go on');
 }
 
 
@@ -374,88 +374,12 @@ sub client_certificates {
 
 # ---- HTTP/2, frame by frame -----------------------------------------------
 
-sub h2 {
-    my $socket = IO::Socket::INET->new(PeerAddr => '127.0.0.1',
-        PeerPort => $plain) or die "connect: $!";
-
-    print $socket "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", frame(4, 0, 0, '');
-
-    return $socket;
-}
-
-
 sub h2_post {
-    my ($stream, $path, @headers) = @_;
+    my ($h2, $path, @headers) = @_;
 
-    return frame(1, 4, $stream, hpack(':method' => 'POST',
-        ':scheme' => 'http', ':path' => $path, ':authority' => 'localhost',
-        authorization => 'Bearer alice', @headers));
-}
-
-
-# what the streams were answered, when all of them have ended
-sub h2_answers {
-    my ($socket, @streams) = @_;
-    my (%got, %ended);
-
-    $socket->flush;
-    local $SIG{ALRM} = sub { die "no answer\n" };
-    alarm $Iot::Nginx::PATIENCE;
-
-    eval {
-        while (grep { !$ended{$_} } @streams) {
-            my ($type, $flags, $stream, $payload) = next_frame($socket);
-
-            die "GOAWAY\n" if $type == 7;
-
-            $got{$stream} .= $payload if $type == 0;
-            $ended{$stream} = 1 if $type <= 1 && $flags & 1;
-            print $socket frame(4, 1, 0, '') if $type == 4 && !($flags & 1);
-            $socket->flush;
-        }
-    };
-
-    alarm 0;
-    is($@, '', 'streams: all are answered');
-
-    return \%got;
-}
-
-
-sub frame {
-    my ($type, $flags, $stream, $payload) = @_;
-
-    return substr(pack('N', length $payload), 1)
-        . pack('CCN', $type, $flags, $stream) . $payload;
-}
-
-
-sub next_frame {
-    my ($socket) = @_;
-
-    9 == read $socket, my $head, 9 or die "closed\n";
-
-    my $length = unpack 'N', "\0" . substr $head, 0, 3;
-    my ($type, $flags, $stream) = unpack 'CCN', substr $head, 3;
-    my $payload = '';
-
-    $length == read $socket, $payload, $length or die "closed\n";
-
-    return ($type, $flags, $stream, $payload);
-}
-
-
-# literals that are not indexed, of less than 127 bytes
-sub hpack {
-    my (@fields) = @_;
-
-    my $block = '';
-
-    while (my ($name, $value) = splice @fields, 0, 2) {
-        $block .= "\0" . join '', map { chr(length) . $_ } $name, $value;
-    }
-
-    return $block;
+    return $h2->open(':method' => 'POST', ':scheme' => 'http',
+        ':path' => $path, ':authority' => 'localhost',
+        authorization => 'Bearer alice', @headers);
 }
 
 
