@@ -45,6 +45,14 @@
 #define NGX_IOT_UNAUTHENTICATED      16
 
 
+/* the wire formats of requests and answers */
+
+typedef enum {
+    NGX_IOT_JSON = 0,
+    NGX_IOT_PROTOBUF
+} ngx_iot_wire_e;
+
+
 /* milliseconds since the epoch, from the gateway's own clock */
 typedef uint64_t  ngx_iot_msec_t;
 

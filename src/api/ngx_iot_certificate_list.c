@@ -51,12 +51,26 @@ static ngx_int_t ngx_iot_list_certificates_records(ngx_iot_call_t *call,
     const ngx_iot_resp_reply_t *reply);
 
 
+/* paging is of this gateway only: the proto has none */
+
+static const ngx_iot_param_t  ngx_iot_list_certificates_params[] = {
+    ngx_iot_path_param("registry_id", "registryId", 1, registry_id),
+    ngx_iot_query_param("page_size", "pageSize", 0, NGX_IOT_FIELD_NUMBER,
+                        page.size),
+    ngx_iot_query_param("page_token", "pageToken", 0, NGX_IOT_FIELD_STRING,
+                        page.token),
+    ngx_iot_no_param
+};
+
+
 const ngx_iot_method_t  ngx_iot_list_certificates = {
     ngx_string("RegistryService.ListCertificates"),
     NGX_IOT_REGISTRY_SERVICE,
     NGX_IOT_GET,
     ngx_string("/iot-devices/v1/registries/{registry_id}/certificates"),
-    NGX_IOT_METHOD_PAGED,
+    ngx_string(NGX_IOT_REGISTRY_RPC "ListCertificates"),
+    0,
+    ngx_iot_list_certificates_params,
     ngx_iot_list_certificates_prepare,
     ngx_iot_list_certificates_finish,
     ngx_iot_list_certificates_write,

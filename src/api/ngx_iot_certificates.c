@@ -8,7 +8,7 @@
 #include "ngx_iot_registry_service.h"
 #include "ngx_iot_claim.h"
 #include "ngx_iot_idempotency.h"
-#include "ngx_iot_json.h"
+#include "ngx_iot_message.h"
 
 
 /* the methods of one certificate: Add, Get and Delete */
@@ -60,12 +60,21 @@ static ngx_int_t ngx_iot_certificate_operation(ngx_iot_call_t *call,
     "/iot-devices/v1/registries/{registry_id}/certificates"
 
 
+static const ngx_iot_param_t  ngx_iot_certificate_params[] = {
+    ngx_iot_path_param("registry_id", "registryId", 1, registry_id),
+    ngx_iot_path_param("fingerprint", "fingerprint", 2, fingerprint),
+    ngx_iot_no_param
+};
+
+
 const ngx_iot_method_t  ngx_iot_add_certificate = {
     ngx_string("RegistryService.AddCertificate"),
     NGX_IOT_REGISTRY_SERVICE,
     NGX_IOT_POST,
     ngx_string(NGX_IOT_CERTIFICATES),
+    ngx_string(NGX_IOT_REGISTRY_RPC "AddCertificate"),
     NGX_IOT_METHOD_BODY|NGX_IOT_METHOD_MUTATION,
+    ngx_iot_registry_params,
     ngx_iot_add_certificate_prepare,
     ngx_iot_add_certificate_finish,
     ngx_iot_method_write_operation,
@@ -79,7 +88,9 @@ const ngx_iot_method_t  ngx_iot_get_certificate = {
     NGX_IOT_REGISTRY_SERVICE,
     NGX_IOT_GET,
     ngx_string(NGX_IOT_CERTIFICATES "/{fingerprint}"),
+    ngx_null_string,
     0,
+    ngx_iot_certificate_params,
     ngx_iot_get_certificate_prepare,
     ngx_iot_get_certificate_finish,
     ngx_iot_get_certificate_write,
@@ -93,7 +104,9 @@ const ngx_iot_method_t  ngx_iot_delete_certificate = {
     NGX_IOT_REGISTRY_SERVICE,
     NGX_IOT_DELETE,
     ngx_string(NGX_IOT_CERTIFICATES "/{fingerprint}"),
+    ngx_string(NGX_IOT_REGISTRY_RPC "DeleteCertificate"),
     NGX_IOT_METHOD_MUTATION,
+    ngx_iot_certificate_params,
     ngx_iot_delete_certificate_prepare,
     ngx_iot_delete_certificate_finish,
     ngx_iot_method_write_operation,
@@ -186,14 +199,15 @@ ngx_iot_add_certificate_read(ngx_iot_call_t *call, ngx_str_t *certificate_data)
 
     /* registry_id in the body must be a string, but the path's one wins */
 
-    ngx_iot_json_field_t  fields[] = {
-        { ngx_string("registry_id"), ngx_string("registryId"), &registry_id,
-          NGX_IOT_JSON_STRING },
-        { ngx_string("certificate_data"), ngx_string("certificateData"),
-          certificate_data, NGX_IOT_JSON_STRING }
+    ngx_iot_field_t  fields[] = {
+        { ngx_string("registry_id"), ngx_string("registryId"), 1,
+          &registry_id, NGX_IOT_FIELD_STRING },
+        { ngx_string("certificate_data"), ngx_string("certificateData"), 3,
+          certificate_data, NGX_IOT_FIELD_STRING }
     };
 
-    rc = ngx_iot_json_read(call->pool, &call->body, fields, 2, &call->error);
+    rc = ngx_iot_message_read(call->pool, call->wire, &call->body, fields, 2,
+                              &call->error);
     if (rc != NGX_OK) {
         return rc;
     }

@@ -70,12 +70,29 @@ static ngx_uint_t ngx_iot_list_pending_wanted(
     const ngx_iot_pending_list_t *list);
 
 
+static const ngx_iot_param_t  ngx_iot_finish_params[] = {
+    ngx_iot_path_param("operation_id", "operationId", 0, operation_id),
+    ngx_iot_no_param
+};
+
+
+static const ngx_iot_param_t  ngx_iot_list_pending_params[] = {
+    ngx_iot_query_param("page_size", "pageSize", 0, NGX_IOT_FIELD_NUMBER,
+                        page.size),
+    ngx_iot_query_param("page_token", "pageToken", 0, NGX_IOT_FIELD_STRING,
+                        page.token),
+    ngx_iot_no_param
+};
+
+
 static const ngx_iot_method_t  ngx_iot_finish_operation = {
     ngx_string("CompletionService.Finish"),
     NGX_IOT_COMPLETION,
     NGX_IOT_POST,
     ngx_string("/operations/{operation_id}:finish"),
+    ngx_null_string,
     NGX_IOT_METHOD_BODY|NGX_IOT_METHOD_LATE|NGX_IOT_METHOD_MUTATION,
+    ngx_iot_finish_params,
     ngx_iot_finish_prepare,
     ngx_iot_finish_finish,
     ngx_iot_finish_write,
@@ -89,7 +106,9 @@ static const ngx_iot_method_t  ngx_iot_list_pending = {
     NGX_IOT_COMPLETION,
     NGX_IOT_GET,
     ngx_string("/operations"),
-    NGX_IOT_METHOD_PAGED,
+    ngx_null_string,
+    0,
+    ngx_iot_list_pending_params,
     ngx_iot_list_pending_prepare,
     ngx_iot_list_pending_finish,
     ngx_iot_list_pending_write,
@@ -111,9 +130,9 @@ ngx_iot_finish_prepare(ngx_iot_call_t *call)
     ngx_int_t  rc;
     ngx_str_t  error;
 
-    ngx_iot_json_field_t  fields[] = {
-        { ngx_string("error"), ngx_string("error"), &error,
-          NGX_IOT_JSON_OBJECT }
+    ngx_iot_field_t  fields[] = {
+        { ngx_string("error"), ngx_string("error"), 0, &error,
+          NGX_IOT_FIELD_MESSAGE }
     };
 
     rc = ngx_iot_json_read(call->pool, &call->body, fields, 1, &call->error);
@@ -141,13 +160,13 @@ ngx_iot_finish_read_status(ngx_iot_call_t *call, const ngx_str_t *text)
 
     status = &call->finish.error;
 
-    ngx_iot_json_field_t  fields[] = {
-        { ngx_string("code"), ngx_string("code"), &code,
-          NGX_IOT_JSON_NUMBER },
-        { ngx_string("message"), ngx_string("message"), &status->message,
-          NGX_IOT_JSON_STRING },
-        { ngx_string("details"), ngx_string("details"), &status->details,
-          NGX_IOT_JSON_ARRAY }
+    ngx_iot_field_t  fields[] = {
+        { ngx_string("code"), ngx_string("code"), 0, &code,
+          NGX_IOT_FIELD_NUMBER },
+        { ngx_string("message"), ngx_string("message"), 0, &status->message,
+          NGX_IOT_FIELD_STRING },
+        { ngx_string("details"), ngx_string("details"), 0, &status->details,
+          NGX_IOT_FIELD_LIST }
     };
 
     rc = ngx_iot_json_read(call->pool, text, fields, 3, &call->error);

@@ -14,6 +14,9 @@
  */
 
 
+#define NGX_IOT_ENDPOINT_RPC  "/yandex.cloud.endpoint.ApiEndpointService/"
+
+
 static ngx_int_t ngx_iot_get_endpoint_prepare(ngx_iot_call_t *call);
 static void ngx_iot_get_endpoint_write(ngx_iot_json_out_t *out,
     const void *data);
@@ -42,12 +45,25 @@ static const ngx_str_t  ngx_iot_endpoints[] = {
 #define NGX_IOT_ENDPOINTS  (sizeof(ngx_iot_endpoints) / sizeof(ngx_str_t))
 
 
+static const ngx_iot_param_t  ngx_iot_get_endpoint_params[] = {
+    ngx_iot_path_param("api_endpoint_id", "apiEndpointId", 1, endpoint_id),
+    ngx_iot_no_param
+};
+
+
+static const ngx_iot_param_t  ngx_iot_list_endpoints_params[] = {
+    ngx_iot_no_param
+};
+
+
 static const ngx_iot_method_t  ngx_iot_get_endpoint = {
     ngx_string("ApiEndpointService.Get"),
     NGX_IOT_ENDPOINT_SERVICE,
     NGX_IOT_GET,
     ngx_string("/endpoints/{endpoint_id}"),
+    ngx_string(NGX_IOT_ENDPOINT_RPC "Get"),
     NGX_IOT_METHOD_ANONYMOUS,
+    ngx_iot_get_endpoint_params,
     ngx_iot_get_endpoint_prepare,
     NULL,
     ngx_iot_get_endpoint_write,
@@ -61,7 +77,9 @@ static const ngx_iot_method_t  ngx_iot_list_endpoints = {
     NGX_IOT_ENDPOINT_SERVICE,
     NGX_IOT_GET,
     ngx_string("/endpoints"),
+    ngx_string(NGX_IOT_ENDPOINT_RPC "List"),
     NGX_IOT_METHOD_ANONYMOUS,
+    ngx_iot_list_endpoints_params,
     ngx_iot_list_endpoints_prepare,
     NULL,
     ngx_iot_list_endpoints_write,

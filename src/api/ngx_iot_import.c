@@ -68,12 +68,21 @@ static void ngx_iot_import_write_counts(ngx_iot_json_out_t *out,
     const ngx_iot_import_t *import);
 
 
+static const ngx_iot_param_t  ngx_iot_import_params[] = {
+    ngx_iot_path_param("registry_id", "registryId", 0, registry_id),
+    ngx_iot_query_param("dry_run", "dryRun", 0, NGX_IOT_FIELD_STRING, dry_run),
+    ngx_iot_no_param
+};
+
+
 const ngx_iot_method_t  ngx_iot_import_certificates = {
     ngx_string("RegistryService.ImportCertificates"),
     NGX_IOT_IMPORT_SERVICE,
     NGX_IOT_POST,
     ngx_string("/iot-devices/v1/registries/{registry_id}/certificates:import"),
+    ngx_null_string,
     NGX_IOT_METHOD_BODY|NGX_IOT_METHOD_SLICES|NGX_IOT_METHOD_MUTATION,
+    ngx_iot_import_params,
     ngx_iot_import_prepare,
     ngx_iot_import_finish,
     ngx_iot_import_write,
@@ -415,17 +424,17 @@ ngx_iot_import_read(ngx_iot_call_t *call, const ngx_str_t *object,
     ngx_iot_certificate_t   *certificate, stated;
     ngx_iot_import_entry_t   entry;
 
-    ngx_iot_json_field_t  fields[] = {
-        { ngx_string("registry_id"), ngx_string("registryId"),
-          &entry.registry_id, NGX_IOT_JSON_STRING },
-        { ngx_string("device_id"), ngx_string("deviceId"), &entry.device_id,
-          NGX_IOT_JSON_STRING },
-        { ngx_string("fingerprint"), ngx_string("fingerprint"),
-          &entry.fingerprint, NGX_IOT_JSON_STRING },
-        { ngx_string("certificate_data"), ngx_string("certificateData"),
-          &entry.certificate_data, NGX_IOT_JSON_STRING },
-        { ngx_string("created_at"), ngx_string("createdAt"),
-          &entry.created_at, NGX_IOT_JSON_STRING }
+    ngx_iot_field_t  fields[] = {
+        { ngx_string("registry_id"), ngx_string("registryId"), 0,
+          &entry.registry_id, NGX_IOT_FIELD_STRING },
+        { ngx_string("device_id"), ngx_string("deviceId"), 0,
+          &entry.device_id, NGX_IOT_FIELD_STRING },
+        { ngx_string("fingerprint"), ngx_string("fingerprint"), 0,
+          &entry.fingerprint, NGX_IOT_FIELD_STRING },
+        { ngx_string("certificate_data"), ngx_string("certificateData"), 0,
+          &entry.certificate_data, NGX_IOT_FIELD_STRING },
+        { ngx_string("created_at"), ngx_string("createdAt"), 0,
+          &entry.created_at, NGX_IOT_FIELD_STRING }
     };
 
     import = call->list;

@@ -197,6 +197,77 @@ ngx_iot_method_segment(u_char *p, u_char *last)
 
 
 ngx_int_t
+ngx_iot_method_find_rpc(ngx_uint_t services, const ngx_str_t *path,
+    const ngx_iot_method_t **method)
+{
+    ngx_uint_t          i;
+    const ngx_str_t    *rpc;
+    ngx_iot_service_t  *row;
+
+    for (i = 0; i < sizeof(ngx_iot_services) / sizeof(row); i++) {
+
+        for (row = ngx_iot_services[i]; *row; row++) {
+            rpc = &(*row)->rpc;
+
+            if (((*row)->service & services)
+                && rpc->len
+                && rpc->len == path->len
+                && ngx_memcmp(rpc->data, path->data, rpc->len) == 0)
+            {
+                *method = *row;
+                return NGX_OK;
+            }
+        }
+    }
+
+    return NGX_DECLINED;
+}
+
+
+ngx_int_t
+ngx_iot_method_read_params(ngx_iot_call_t *call)
+{
+    ngx_uint_t              n;
+    ngx_iot_field_t         fields[NGX_IOT_PARAMS_MAX];
+    const ngx_iot_param_t  *param;
+
+    n = 0;
+
+    for (param = call->method->params; param->name.len; param++) {
+
+        if (param->number == 0) {
+            continue;
+        }
+
+        fields[n].name = param->name;
+        fields[n].json_name = param->json_name;
+        fields[n].number = param->number;
+        fields[n].value = (ngx_str_t *) ((u_char *) call + param->offset);
+        fields[n].type = param->type;
+        n++;
+    }
+
+    return ngx_iot_message_read(call->pool, call->wire, &call->body, fields, n,
+                                &call->error);
+}
+
+
+const ngx_iot_param_t *
+ngx_iot_method_param(const ngx_iot_method_t *method, size_t offset)
+{
+    const ngx_iot_param_t  *param;
+
+    for (param = method->params; param->name.len; param++) {
+        if (param->offset == offset) {
+            return param;
+        }
+    }
+
+    return NULL;
+}
+
+
+ngx_int_t
 ngx_iot_method_prepare(ngx_iot_call_t *call)
 {
     ngx_int_t  rc;

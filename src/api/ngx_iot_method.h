@@ -12,6 +12,7 @@
 #include "ngx_iot.h"
 #include "ngx_iot_error.h"
 #include "ngx_iot_id.h"
+#include "ngx_iot_message.h"
 #include "ngx_iot_operation.h"
 #include "ngx_iot_resp.h"
 #include "ngx_iot_store.h"
@@ -75,23 +76,42 @@ typedef struct ngx_iot_method_s  ngx_iot_method_t;
  */
 #define NGX_IOT_METHOD_LATE        0x04
 
-/* the query's page_size, page_token and filter have a meaning */
-#define NGX_IOT_METHOD_PAGED       0x08
-
 /* the body may be of any length and comes in slices */
-#define NGX_IOT_METHOD_SLICES      0x10
+#define NGX_IOT_METHOD_SLICES      0x08
 
-/* the query's folder_id and registry_name have a meaning */
-#define NGX_IOT_METHOD_FOLDER      0x20
+/* the body describes a registry */
+#define NGX_IOT_METHOD_REGISTRY    0x10
+
+/* with as many certificates as a new registry takes */
+#define NGX_IOT_METHOD_CERTIFICATES  0x20
+
 
 /*
- * The body describes a registry; the query's update_mask or registry_id may
- * have a meaning.
+ * A field of the request that REST has in the path or in the query, as far as
+ * the method gives it a meaning, and gRPC in the message like all others.
  */
-#define NGX_IOT_METHOD_REGISTRY    0x40
 
-/* so may it as many certificates as a new registry takes */
-#define NGX_IOT_METHOD_CERTIFICATES  0x80
+typedef struct {
+    ngx_str_t              name;        /* as in the proto */
+    ngx_str_t              json_name;
+    ngx_uint_t             number;      /* in the proto; 0: in REST only */
+    ngx_iot_field_type_e   type;
+    size_t                 offset;      /* of an ngx_str_t in the call */
+    ngx_uint_t             path;        /* unsigned  path:1; not the query */
+} ngx_iot_param_t;
+
+#define NGX_IOT_PARAMS_MAX  4
+
+#define ngx_iot_path_param(name, json_name, number, field)                    \
+    { ngx_string(name), ngx_string(json_name), number, NGX_IOT_FIELD_STRING,  \
+      offsetof(ngx_iot_call_t, field), 1 }
+
+#define ngx_iot_query_param(name, json_name, number, type, field)             \
+    { ngx_string(name), ngx_string(json_name), number, type,                  \
+      offsetof(ngx_iot_call_t, field), 0 }
+
+#define ngx_iot_no_param                                                      \
+    { ngx_null_string, ngx_null_string, 0, NGX_IOT_FIELD_STRING, 0, 0 }
 
 /* for everybody: no caller is needed, and access is not asked */
 #define NGX_IOT_METHOD_ANONYMOUS     0x100
@@ -102,7 +122,11 @@ struct ngx_iot_method_s {
     ngx_uint_t     service;
     ngx_uint_t     verb;                /* or several of them */
     ngx_str_t      path;                /* with {field} for a segment */
+    ngx_str_t      rpc;                 /* as in gRPC's path; empty: none */
     ngx_uint_t     flags;
+
+    /* at most NGX_IOT_PARAMS_MAX, then ngx_iot_no_param */
+    const ngx_iot_param_t  *params;
 
     ngx_int_t    (*prepare)(ngx_iot_call_t *call);
     ngx_int_t    (*finish)(ngx_iot_call_t *call,
@@ -135,7 +159,7 @@ typedef struct {
 } ngx_iot_settings_t;
 
 
-/* what the query may say of a list; empty: not set */
+/* what a request may say of a list; empty: not set */
 
 typedef struct {
     ngx_str_t                      size;
@@ -167,6 +191,7 @@ typedef struct {
 
 struct ngx_iot_call_s {
     const ngx_iot_method_t        *method;
+    ngx_iot_wire_e                 wire;        /* of body and answer */
     const ngx_iot_settings_t      *settings;
     ngx_iot_store_t                store;
     ngx_pool_t                    *pool;
@@ -257,6 +282,24 @@ extern ngx_iot_service_t  ngx_iot_endpoint_service[];
  */
 ngx_int_t ngx_iot_method_find(ngx_uint_t services, ngx_uint_t verb,
     const ngx_str_t *path, ngx_iot_route_t *route);
+
+/*
+ * Finds the method for gRPC's path, such as
+ * "/yandex.cloud.operation.OperationService/Get".
+ * NGX_OK; NGX_DECLINED: there is none.
+ */
+ngx_int_t ngx_iot_method_find_rpc(ngx_uint_t services, const ngx_str_t *path,
+    const ngx_iot_method_t **method);
+
+/*
+ * Sets those fields of the call that the method's parameters are, from the
+ * message in call->body.  NGX_OK; NGX_DECLINED, with call->error; NGX_ERROR.
+ */
+ngx_int_t ngx_iot_method_read_params(ngx_iot_call_t *call);
+
+/* the method's parameter that sets the ngx_str_t at offset; NULL: none does */
+const ngx_iot_param_t *ngx_iot_method_param(const ngx_iot_method_t *method,
+    size_t offset);
 
 /* checks what every call has, then prepares it; returns as prepare() does */
 ngx_int_t ngx_iot_method_prepare(ngx_iot_call_t *call);

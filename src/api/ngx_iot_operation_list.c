@@ -66,12 +66,26 @@ static ngx_int_t ngx_iot_list_operations_part(
     ngx_iot_operation_list_t *list);
 
 
+static const ngx_iot_param_t  ngx_iot_list_operations_params[] = {
+    ngx_iot_path_param("registry_id", "registryId", 1, registry_id),
+    ngx_iot_query_param("page_size", "pageSize", 2, NGX_IOT_FIELD_NUMBER,
+                        page.size),
+    ngx_iot_query_param("page_token", "pageToken", 3, NGX_IOT_FIELD_STRING,
+                        page.token),
+    ngx_iot_query_param("filter", "filter", 4, NGX_IOT_FIELD_STRING,
+                        page.filter),
+    ngx_iot_no_param
+};
+
+
 const ngx_iot_method_t  ngx_iot_list_operations = {
     ngx_string("RegistryService.ListOperations"),
     NGX_IOT_REGISTRY_SERVICE,
     NGX_IOT_GET,
     ngx_string("/iot-devices/v1/registries/{registry_id}/operations"),
-    NGX_IOT_METHOD_PAGED,
+    ngx_string(NGX_IOT_REGISTRY_RPC "ListOperations"),
+    0,
+    ngx_iot_list_operations_params,
     ngx_iot_list_operations_prepare,
     ngx_iot_list_operations_finish,
     ngx_iot_list_operations_write,

@@ -13,6 +13,9 @@
 /* yandex.cloud.operation.OperationService */
 
 
+#define NGX_IOT_OPERATION_RPC  "/yandex.cloud.operation.OperationService/"
+
+
 static ngx_int_t ngx_iot_get_operation_finish(ngx_iot_call_t *call,
     const ngx_iot_resp_reply_t *reply);
 static ngx_int_t ngx_iot_cancel_operation_finish(ngx_iot_call_t *call,
@@ -23,12 +26,20 @@ static ngx_int_t ngx_iot_operation_finished(ngx_iot_call_t *call,
     const ngx_iot_resp_reply_t *reply);
 
 
+static const ngx_iot_param_t  ngx_iot_operation_params[] = {
+    ngx_iot_path_param("operation_id", "operationId", 1, operation_id),
+    ngx_iot_no_param
+};
+
+
 static const ngx_iot_method_t  ngx_iot_get_operation = {
     ngx_string("OperationService.Get"),
     NGX_IOT_OPERATION_SERVICE,
     NGX_IOT_GET,
     ngx_string("/operations/{operation_id}"),
+    ngx_string(NGX_IOT_OPERATION_RPC "Get"),
     NGX_IOT_METHOD_LATE,
+    ngx_iot_operation_params,
     ngx_iot_operation_request,
     ngx_iot_get_operation_finish,
     ngx_iot_method_write_operation,
@@ -42,7 +53,9 @@ static const ngx_iot_method_t  ngx_iot_cancel_operation = {
     NGX_IOT_OPERATION_SERVICE,
     NGX_IOT_GET|NGX_IOT_POST,
     ngx_string("/operations/{operation_id}:cancel"),
+    ngx_string(NGX_IOT_OPERATION_RPC "Cancel"),
     NGX_IOT_METHOD_LATE|NGX_IOT_METHOD_MUTATION,
+    ngx_iot_operation_params,
     ngx_iot_operation_request,
     ngx_iot_cancel_operation_finish,
     ngx_iot_method_write_operation,

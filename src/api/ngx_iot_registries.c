@@ -58,12 +58,33 @@ static ngx_int_t ngx_iot_registry_set_status(ngx_iot_call_t *call,
     ngx_iot_operation_kind_e kind, ngx_iot_registry_status_e status);
 
 
+static const ngx_iot_param_t  ngx_iot_get_by_name_params[] = {
+    ngx_iot_query_param("folder_id", "folderId", 1, NGX_IOT_FIELD_STRING,
+                        folder_id),
+    ngx_iot_query_param("registry_name", "registryName", 2,
+                        NGX_IOT_FIELD_STRING, registry_name),
+    ngx_iot_no_param
+};
+
+
+/* a message has its mask with the fields that it is of */
+
+static const ngx_iot_param_t  ngx_iot_update_registry_params[] = {
+    ngx_iot_path_param("registry_id", "registryId", 1, registry_id),
+    ngx_iot_query_param("update_mask", "updateMask", 0, NGX_IOT_FIELD_MASK,
+                        update_mask),
+    ngx_iot_no_param
+};
+
+
 const ngx_iot_method_t  ngx_iot_get_registry = {
     ngx_string("RegistryService.Get"),
     NGX_IOT_REGISTRY_SERVICE,
     NGX_IOT_GET,
     ngx_string(NGX_IOT_REGISTRIES "/{registry_id}"),
+    ngx_string(NGX_IOT_REGISTRY_RPC "Get"),
     0,
+    ngx_iot_registry_params,
     ngx_iot_get_registry_prepare,
     ngx_iot_get_registry_finish,
     ngx_iot_registry_write_answer,
@@ -77,7 +98,9 @@ const ngx_iot_method_t  ngx_iot_get_registry_by_name = {
     NGX_IOT_REGISTRY_SERVICE,
     NGX_IOT_GET,
     ngx_string(NGX_IOT_REGISTRIES ":getByName"),
-    NGX_IOT_METHOD_LATE|NGX_IOT_METHOD_FOLDER,
+    ngx_string(NGX_IOT_REGISTRY_RPC "GetByName"),
+    NGX_IOT_METHOD_LATE,
+    ngx_iot_get_by_name_params,
     ngx_iot_get_by_name_prepare,
     ngx_iot_get_by_name_finish,
     ngx_iot_registry_write_answer,
@@ -91,7 +114,9 @@ const ngx_iot_method_t  ngx_iot_update_registry = {
     NGX_IOT_REGISTRY_SERVICE,
     NGX_IOT_PATCH,
     ngx_string(NGX_IOT_REGISTRIES "/{registry_id}"),
+    ngx_string(NGX_IOT_REGISTRY_RPC "Update"),
     NGX_IOT_METHOD_BODY|NGX_IOT_METHOD_MUTATION|NGX_IOT_METHOD_REGISTRY,
+    ngx_iot_update_registry_params,
     ngx_iot_update_registry_prepare,
     ngx_iot_update_registry_finish,
     ngx_iot_method_write_operation,
@@ -105,7 +130,9 @@ const ngx_iot_method_t  ngx_iot_enable_registry = {
     NGX_IOT_REGISTRY_SERVICE,
     NGX_IOT_POST,
     ngx_string(NGX_IOT_REGISTRIES "/{registry_id}:enable"),
+    ngx_string(NGX_IOT_REGISTRY_RPC "Enable"),
     NGX_IOT_METHOD_MUTATION,
+    ngx_iot_registry_params,
     ngx_iot_enable_registry_prepare,
     ngx_iot_update_registry_finish,
     ngx_iot_method_write_operation,
@@ -119,7 +146,9 @@ const ngx_iot_method_t  ngx_iot_disable_registry = {
     NGX_IOT_REGISTRY_SERVICE,
     NGX_IOT_POST,
     ngx_string(NGX_IOT_REGISTRIES "/{registry_id}:disable"),
+    ngx_string(NGX_IOT_REGISTRY_RPC "Disable"),
     NGX_IOT_METHOD_MUTATION,
+    ngx_iot_registry_params,
     ngx_iot_disable_registry_prepare,
     ngx_iot_update_registry_finish,
     ngx_iot_method_write_operation,
@@ -359,8 +388,8 @@ ngx_iot_update_registry_read(ngx_iot_call_t *call, ngx_uint_t *fields)
     const ngx_str_t             *mask;
     ngx_iot_registry_message_t   message;
 
-    rc = ngx_iot_registry_read_update(call->pool, &call->body, &message,
-                                      &call->error);
+    rc = ngx_iot_registry_read_update(call->pool, call->wire, &call->body,
+                                      &message, &call->error);
     if (rc != NGX_OK) {
         return rc;
     }

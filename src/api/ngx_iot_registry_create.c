@@ -57,13 +57,24 @@ static ngx_int_t ngx_iot_create_registry_finish(ngx_iot_call_t *call,
     const ngx_iot_resp_reply_t *reply);
 
 
+/* an id can be given by REST only: the proto has none */
+
+static const ngx_iot_param_t  ngx_iot_create_registry_params[] = {
+    ngx_iot_query_param("registry_id", "registryId", 0, NGX_IOT_FIELD_STRING,
+                        given_id),
+    ngx_iot_no_param
+};
+
+
 const ngx_iot_method_t  ngx_iot_create_registry = {
     ngx_string("RegistryService.Create"),
     NGX_IOT_REGISTRY_SERVICE,
     NGX_IOT_POST,
     ngx_string(NGX_IOT_REGISTRIES),
+    ngx_string(NGX_IOT_REGISTRY_RPC "Create"),
     NGX_IOT_METHOD_BODY|NGX_IOT_METHOD_MUTATION|NGX_IOT_METHOD_LATE
         |NGX_IOT_METHOD_REGISTRY|NGX_IOT_METHOD_CERTIFICATES,
+    ngx_iot_create_registry_params,
     ngx_iot_create_registry_prepare,
     ngx_iot_create_registry_finish,
     ngx_iot_method_write_operation,
@@ -111,8 +122,8 @@ ngx_iot_create_registry_read(ngx_iot_call_t *call,
 {
     ngx_int_t  rc;
 
-    rc = ngx_iot_registry_read_create(call->pool, &call->body, message,
-                                      &call->error);
+    rc = ngx_iot_registry_read_create(call->pool, call->wire, &call->body,
+                                      message, &call->error);
     if (rc != NGX_OK) {
         return rc;
     }

@@ -57,12 +57,25 @@ static ngx_int_t ngx_iot_list_registries_cleaned(ngx_iot_call_t *call,
 static ngx_int_t ngx_iot_list_registries_part(ngx_iot_call_t *call);
 
 
+static const ngx_iot_param_t  ngx_iot_list_registries_params[] = {
+    ngx_iot_query_param("folder_id", "folderId", 1, NGX_IOT_FIELD_STRING,
+                        folder_id),
+    ngx_iot_query_param("page_size", "pageSize", 2, NGX_IOT_FIELD_NUMBER,
+                        page.size),
+    ngx_iot_query_param("page_token", "pageToken", 3, NGX_IOT_FIELD_STRING,
+                        page.token),
+    ngx_iot_no_param
+};
+
+
 const ngx_iot_method_t  ngx_iot_list_registries = {
     ngx_string("RegistryService.List"),
     NGX_IOT_REGISTRY_SERVICE,
     NGX_IOT_GET,
     ngx_string(NGX_IOT_REGISTRIES),
-    NGX_IOT_METHOD_PAGED|NGX_IOT_METHOD_FOLDER,
+    ngx_string(NGX_IOT_REGISTRY_RPC "List"),
+    0,
+    ngx_iot_list_registries_params,
     ngx_iot_list_registries_prepare,
     ngx_iot_list_registries_finish,
     ngx_iot_list_registries_write,

@@ -31,6 +31,12 @@ ngx_iot_service_t  ngx_iot_registry_service[] = {
 };
 
 
+const ngx_iot_param_t  ngx_iot_registry_params[] = {
+    ngx_iot_path_param("registry_id", "registryId", 1, registry_id),
+    ngx_iot_no_param
+};
+
+
 static ngx_int_t ngx_iot_registry_not_found(ngx_iot_call_t *call);
 static ngx_int_t ngx_iot_certificate_not_found(ngx_iot_call_t *call);
 static ngx_int_t ngx_iot_certificate_limit(ngx_iot_call_t *call);

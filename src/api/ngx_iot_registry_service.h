@@ -34,7 +34,14 @@ extern const ngx_iot_method_t  ngx_iot_add_password;
 extern const ngx_iot_method_t  ngx_iot_delete_password;
 
 
-#define NGX_IOT_REGISTRIES  "/iot-devices/v1/registries"
+#define NGX_IOT_REGISTRIES    "/iot-devices/v1/registries"
+
+#define NGX_IOT_REGISTRY_RPC                                                  \
+    "/yandex.cloud.iot.devices.v1.RegistryService/"
+
+
+/* of a method that names a registry and nothing else */
+extern const ngx_iot_param_t  ngx_iot_registry_params[];
 
 
 /* NGX_OK, or NGX_DECLINED with the field named in call->error */

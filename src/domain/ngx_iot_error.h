@@ -23,6 +23,7 @@
 
 #define NGX_IOT_REASONS(row)                                                  \
     row(INVALID_JSON, "INVALID_JSON", INVALID_ARGUMENT)                       \
+    row(INVALID_MESSAGE, "INVALID_MESSAGE", INTERNAL)                         \
     row(INVALID_FIELD, "INVALID_FIELD", INVALID_ARGUMENT)                     \
     row(IDEMPOTENCY_KEY_REUSED, "IDEMPOTENCY_KEY_REUSED", INVALID_ARGUMENT)   \
     row(MALFORMED_REQUEST, "MALFORMED_REQUEST", INVALID_ARGUMENT)             \

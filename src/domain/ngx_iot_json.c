@@ -19,12 +19,22 @@
  */
 #define ngx_iot_json_arena_size(len)  (2 * (len) + 8192)
 
-/* of values beside those that a field can have */
-#define NGX_IOT_JSON_NULL             16
-#define NGX_IOT_JSON_OTHER            17
-
 /* goes before every block of the arena and holds its size */
 #define NGX_IOT_JSON_BLOCK_HEAD       NGX_ALIGNMENT
+
+
+/* of a value; but for a string, which is decoded, a field has its text */
+
+typedef enum {
+    NGX_IOT_JSON_STRING = 0,
+    NGX_IOT_JSON_NUMBER,
+    NGX_IOT_JSON_OBJECT,
+    NGX_IOT_JSON_ARRAY,
+
+    /* those that no field can have */
+    NGX_IOT_JSON_NULL,
+    NGX_IOT_JSON_OTHER
+} ngx_iot_json_type_e;
 
 
 /*
@@ -41,7 +51,7 @@ typedef struct {
 typedef struct {
     ngx_pool_t                   *pool;
     const ngx_str_t              *text;
-    const ngx_iot_json_field_t   *fields;
+    const ngx_iot_field_t        *fields;
     ngx_uint_t                    nfields;
     ngx_iot_error_t              *err;
 
@@ -52,19 +62,19 @@ typedef struct {
     ngx_uint_t                    max;
 
     /* of such an entry */
-    ngx_iot_json_field_t          entry;
+    ngx_iot_field_t               entry;
 
     yajl_handle                   handle;
     ngx_uint_t                    depth;
 
     /* of the root: whose value comes next, NULL for an unknown name */
-    const ngx_iot_json_field_t   *field;
+    const ngx_iot_field_t        *field;
 
     /* where the object or array begins that is its value */
     u_char                       *begin;
 
     /* the first of another type; told if the text is valid JSON */
-    const ngx_iot_json_field_t   *mismatch;
+    const ngx_iot_field_t        *mismatch;
 
     /* why a callback made yajl stop */
     ngx_int_t                     rc;
@@ -95,11 +105,14 @@ static int ngx_iot_json_scalar(ngx_iot_json_parser_t *parser,
 static int ngx_iot_json_open(ngx_iot_json_parser_t *parser,
     ngx_iot_json_type_e type);
 static u_char *ngx_iot_json_pos(ngx_iot_json_parser_t *parser);
-static int ngx_iot_json_value(ngx_iot_json_parser_t *parser, ngx_uint_t type);
+static int ngx_iot_json_value(ngx_iot_json_parser_t *parser,
+    ngx_iot_json_type_e type);
 static ngx_uint_t ngx_iot_json_wanted(ngx_iot_json_parser_t *parser,
     ngx_iot_json_type_e type);
-static int ngx_iot_json_root(ngx_iot_json_parser_t *parser, ngx_uint_t type);
-static int ngx_iot_json_entry(ngx_iot_json_parser_t *parser, ngx_uint_t type);
+static int ngx_iot_json_root(ngx_iot_json_parser_t *parser,
+    ngx_iot_json_type_e type);
+static int ngx_iot_json_entry(ngx_iot_json_parser_t *parser,
+    ngx_iot_json_type_e type);
 static int ngx_iot_json_pair(ngx_iot_json_parser_t *parser, const u_char *key,
     size_t len);
 static int ngx_iot_json_refuse_entry(ngx_iot_json_parser_t *parser);
@@ -123,6 +136,21 @@ static const char  *const ngx_iot_json_types[] = {
 };
 
 
+/* what JSON has for an ngx_iot_field_type_e */
+
+static const ngx_iot_json_type_e  ngx_iot_json_field_types[] = {
+    NGX_IOT_JSON_STRING,
+    NGX_IOT_JSON_NUMBER,
+    NGX_IOT_JSON_OBJECT,
+    NGX_IOT_JSON_OBJECT,
+    NGX_IOT_JSON_ARRAY,
+    NGX_IOT_JSON_STRING
+};
+
+
+#define ngx_iot_json_field_type(field)  ngx_iot_json_field_types[(field)->type]
+
+
 static const yajl_callbacks  ngx_iot_json_callbacks = {
     ngx_iot_json_null,
     ngx_iot_json_boolean,
@@ -140,7 +168,7 @@ static const yajl_callbacks  ngx_iot_json_callbacks = {
 
 ngx_int_t
 ngx_iot_json_read(ngx_pool_t *pool, const ngx_str_t *text,
-    const ngx_iot_json_field_t *fields, ngx_uint_t nfields,
+    const ngx_iot_field_t *fields, ngx_uint_t nfields,
     ngx_iot_error_t *err)
 {
     ngx_int_t              rc;
@@ -177,7 +205,8 @@ ngx_iot_json_read(ngx_pool_t *pool, const ngx_str_t *text,
 
     ngx_iot_error_format(pool, err, NGX_IOT_REASON_INVALID_FIELD,
                          "\"%V\" must be %s", &parser.mismatch->name,
-                         ngx_iot_json_types[parser.mismatch->type]);
+                         ngx_iot_json_types[
+                             ngx_iot_json_field_type(parser.mismatch)]);
     err->field = parser.mismatch->name;
 
     return NGX_DECLINED;
@@ -200,7 +229,7 @@ ngx_iot_json_read_map(ngx_pool_t *pool, const ngx_str_t *text,
     parser.max = *n;
     parser.err = err;
     parser.entry.name = *field;
-    parser.entry.type = NGX_IOT_JSON_STRING;
+    parser.entry.type = NGX_IOT_FIELD_STRING;
 
     rc = ngx_iot_json_parse(&parser);
 
@@ -226,7 +255,7 @@ ngx_iot_json_read_list(ngx_pool_t *pool, const ngx_str_t *text,
     parser.max = *n;
     parser.err = err;
     parser.entry.name = *field;
-    parser.entry.type = NGX_IOT_JSON_OBJECT;
+    parser.entry.type = NGX_IOT_FIELD_MESSAGE;
 
     rc = ngx_iot_json_parse(&parser);
 
@@ -474,7 +503,7 @@ ngx_iot_json_map_key(void *ctx, const u_char *data, size_t len)
     ngx_iot_json_parser_t  *parser = ctx;
 
     ngx_uint_t                   i;
-    const ngx_iot_json_field_t  *field;
+    const ngx_iot_field_t  *field;
 
     if (parser->depth > 1) {
         return 1;
@@ -550,7 +579,7 @@ ngx_iot_json_pos(ngx_iot_json_parser_t *parser)
 
 /* a value begins: whether it may be there, and may be of this type */
 static int
-ngx_iot_json_value(ngx_iot_json_parser_t *parser, ngx_uint_t type)
+ngx_iot_json_value(ngx_iot_json_parser_t *parser, ngx_iot_json_type_e type)
 {
     if (parser->depth == 0) {
         return ngx_iot_json_root(parser, type);
@@ -571,7 +600,9 @@ ngx_iot_json_value(ngx_iot_json_parser_t *parser, ngx_uint_t type)
     if (type == NGX_IOT_JSON_NULL) {
         ngx_str_null(parser->field->value);
 
-    } else if (type != parser->field->type && parser->mismatch == NULL) {
+    } else if (type != ngx_iot_json_field_type(parser->field)
+               && parser->mismatch == NULL)
+    {
         parser->mismatch = parser->field;
     }
 
@@ -583,13 +614,15 @@ ngx_iot_json_value(ngx_iot_json_parser_t *parser, ngx_uint_t type)
 static ngx_uint_t
 ngx_iot_json_wanted(ngx_iot_json_parser_t *parser, ngx_iot_json_type_e type)
 {
-    return parser->depth == 1 && parser->field && parser->field->type == type;
+    return parser->depth == 1
+           && parser->field
+           && ngx_iot_json_field_type(parser->field) == type;
 }
 
 
 /* a map and a list were seen to be that when they were taken as text */
 static int
-ngx_iot_json_root(ngx_iot_json_parser_t *parser, ngx_uint_t type)
+ngx_iot_json_root(ngx_iot_json_parser_t *parser, ngx_iot_json_type_e type)
 {
     if (type == NGX_IOT_JSON_OBJECT || parser->elements) {
         return 1;
@@ -605,7 +638,7 @@ ngx_iot_json_root(ngx_iot_json_parser_t *parser, ngx_uint_t type)
 
 /* an entry of a map, whose key was seen, or of a list; null is none */
 static int
-ngx_iot_json_entry(ngx_iot_json_parser_t *parser, ngx_uint_t type)
+ngx_iot_json_entry(ngx_iot_json_parser_t *parser, ngx_iot_json_type_e type)
 {
     if (parser->elements) {
 
@@ -617,7 +650,7 @@ ngx_iot_json_entry(ngx_iot_json_parser_t *parser, ngx_uint_t type)
         parser->field = &parser->entry;
     }
 
-    if (type != parser->entry.type) {
+    if (type != ngx_iot_json_field_type(&parser->entry)) {
         return ngx_iot_json_refuse_entry(parser);
     }
 
@@ -694,16 +727,8 @@ ngx_iot_json_refuse_entry(ngx_iot_json_parser_t *parser)
 static int
 ngx_iot_json_too_many(ngx_iot_json_parser_t *parser)
 {
-    const ngx_str_t  *name;
-
-    name = &parser->entry.name;
-
-    ngx_iot_error_format(parser->pool, parser->err,
-                         NGX_IOT_REASON_INVALID_FIELD,
-                         "\"%V\" has more than %ui entries", name,
-                         parser->max);
-    parser->err->field = *name;
-    parser->rc = NGX_DECLINED;
+    parser->rc = ngx_iot_message_too_many(parser->pool, &parser->entry.name,
+                                          parser->max, parser->err);
 
     return 0;
 }

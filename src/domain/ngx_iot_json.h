@@ -9,32 +9,11 @@
 #define _NGX_IOT_JSON_H_INCLUDED_
 
 
-#include "ngx_iot.h"
-#include "ngx_iot_error.h"
+#include "ngx_iot_message.h"
 
 
 /* nesting that is accepted, in unknown fields too; protobuf's own limit */
 #define NGX_IOT_JSON_DEPTH_MAX  100
-
-
-/* but for a string, which is decoded, a value is taken as its text */
-
-typedef enum {
-    NGX_IOT_JSON_STRING = 0,
-    NGX_IOT_JSON_NUMBER,
-    NGX_IOT_JSON_OBJECT,
-    NGX_IOT_JSON_ARRAY
-} ngx_iot_json_type_e;
-
-
-/* one field of a request message */
-
-typedef struct {
-    ngx_str_t             name;         /* as in the proto: "log_options" */
-    ngx_str_t             json_name;    /* lowerCamelCase: "logOptions" */
-    ngx_str_t            *value;        /* out; data == NULL: not set */
-    ngx_iot_json_type_e   type;
-} ngx_iot_json_field_t;
 
 
 /*
@@ -53,7 +32,7 @@ typedef struct {
  * of use with NGX_OK only.
  */
 ngx_int_t ngx_iot_json_read(ngx_pool_t *pool, const ngx_str_t *text,
-    const ngx_iot_json_field_t *fields, ngx_uint_t nfields,
+    const ngx_iot_field_t *fields, ngx_uint_t nfields,
     ngx_iot_error_t *err);
 
 /*

@@ -6,12 +6,15 @@
 
 
 #include "ngx_iot_registry.h"
-#include "ngx_iot_json.h"
+#include "ngx_iot_log_options.h"
+#include "ngx_iot_message.h"
 
 
-static ngx_int_t ngx_iot_registry_read(ngx_pool_t *pool,
+static ngx_int_t ngx_iot_registry_read(ngx_pool_t *pool, ngx_iot_wire_e wire,
     const ngx_str_t *body, ngx_iot_registry_message_t *message,
     ngx_uint_t create, ngx_iot_error_t *err);
+static ngx_int_t ngx_iot_registry_log_options(ngx_pool_t *pool,
+    ngx_iot_registry_message_t *message, ngx_iot_error_t *err);
 static ngx_int_t ngx_iot_registry_check_labels(ngx_pool_t *pool,
     ngx_iot_registry_message_t *message, ngx_iot_error_t *err);
 static ngx_uint_t ngx_iot_registry_label_valid(const ngx_keyval_t *label);
@@ -22,8 +25,8 @@ static u_char *ngx_iot_registry_pack(u_char *p, const ngx_str_t *text);
 static u_char *ngx_iot_registry_unpack(u_char *p, u_char *last,
     ngx_str_t *text);
 static ngx_int_t ngx_iot_registry_certificate(ngx_pool_t *pool,
-    const ngx_str_t *element, ngx_uint_t index, ngx_str_t *certificate,
-    ngx_iot_error_t *err);
+    ngx_iot_wire_e wire, const ngx_str_t *element, ngx_uint_t index,
+    ngx_str_t *certificate, ngx_iot_error_t *err);
 static ngx_uint_t ngx_iot_registry_path(const ngx_str_t *path);
 static void ngx_iot_registry_write_labels(ngx_iot_json_out_t *out,
     const ngx_iot_registry_t *registry);
@@ -35,26 +38,29 @@ static const char  *const ngx_iot_registry_statuses[] = {
 
 
 ngx_int_t
-ngx_iot_registry_read_create(ngx_pool_t *pool, const ngx_str_t *body,
-    ngx_iot_registry_message_t *message, ngx_iot_error_t *err)
+ngx_iot_registry_read_create(ngx_pool_t *pool, ngx_iot_wire_e wire,
+    const ngx_str_t *body, ngx_iot_registry_message_t *message,
+    ngx_iot_error_t *err)
 {
-    return ngx_iot_registry_read(pool, body, message, 1, err);
+    return ngx_iot_registry_read(pool, wire, body, message, 1, err);
 }
 
 
 ngx_int_t
-ngx_iot_registry_read_update(ngx_pool_t *pool, const ngx_str_t *body,
-    ngx_iot_registry_message_t *message, ngx_iot_error_t *err)
+ngx_iot_registry_read_update(ngx_pool_t *pool, ngx_iot_wire_e wire,
+    const ngx_str_t *body, ngx_iot_registry_message_t *message,
+    ngx_iot_error_t *err)
 {
-    return ngx_iot_registry_read(pool, body, message, 0, err);
+    return ngx_iot_registry_read(pool, wire, body, message, 0, err);
 }
 
 
 static ngx_int_t
-ngx_iot_registry_read(ngx_pool_t *pool, const ngx_str_t *body,
-    ngx_iot_registry_message_t *message, ngx_uint_t create,
-    ngx_iot_error_t *err)
+ngx_iot_registry_read(ngx_pool_t *pool, ngx_iot_wire_e wire,
+    const ngx_str_t *body, ngx_iot_registry_message_t *message,
+    ngx_uint_t create, ngx_iot_error_t *err)
 {
+    ngx_int_t            rc;
     ngx_str_t            registry_id;
     ngx_iot_registry_t  *registry;
 
@@ -62,40 +68,64 @@ ngx_iot_registry_read(ngx_pool_t *pool, const ngx_str_t *body,
 
     /* registry_id in the body must be a string, but the path's one wins */
 
-    ngx_iot_json_field_t  fields[] = {
+    ngx_iot_field_t  fields[] = {
 
         /* of Create */
 
-        { ngx_string("folder_id"), ngx_string("folderId"),
-          &registry->folder_id, NGX_IOT_JSON_STRING },
-        { ngx_string("certificates"), ngx_string("certificates"),
-          &message->certificates, NGX_IOT_JSON_ARRAY },
-        { ngx_string("password"), ngx_string("password"),
-          &message->password, NGX_IOT_JSON_STRING },
+        { ngx_string("folder_id"), ngx_string("folderId"), 1,
+          &registry->folder_id, NGX_IOT_FIELD_STRING },
+        { ngx_string("certificates"), ngx_string("certificates"), 5,
+          &message->certificates, NGX_IOT_FIELD_LIST },
+        { ngx_string("password"), ngx_string("password"), 6,
+          &message->password, NGX_IOT_FIELD_STRING },
 
         /* of both */
 
-        { ngx_string("name"), ngx_string("name"),
-          &registry->name, NGX_IOT_JSON_STRING },
-        { ngx_string("description"), ngx_string("description"),
-          &registry->description, NGX_IOT_JSON_STRING },
-        { ngx_string("labels"), ngx_string("labels"),
-          &message->labels, NGX_IOT_JSON_OBJECT },
-        { ngx_string("log_options"), ngx_string("logOptions"),
-          &registry->log_options, NGX_IOT_JSON_OBJECT },
+        { ngx_string("name"), ngx_string("name"), create ? 2 : 3,
+          &registry->name, NGX_IOT_FIELD_STRING },
+        { ngx_string("description"), ngx_string("description"), create ? 3 : 4,
+          &registry->description, NGX_IOT_FIELD_STRING },
+        { ngx_string("labels"), ngx_string("labels"), create ? 4 : 5,
+          &message->labels, NGX_IOT_FIELD_MAP },
+        { ngx_string("log_options"), ngx_string("logOptions"), create ? 7 : 6,
+          &registry->log_options, NGX_IOT_FIELD_MESSAGE },
 
         /* of Update */
 
-        { ngx_string("update_mask"), ngx_string("updateMask"),
-          &message->update_mask, NGX_IOT_JSON_STRING },
-        { ngx_string("registry_id"), ngx_string("registryId"),
-          &registry_id, NGX_IOT_JSON_STRING }
+        { ngx_string("update_mask"), ngx_string("updateMask"), 2,
+          &message->update_mask, NGX_IOT_FIELD_MASK },
+        { ngx_string("registry_id"), ngx_string("registryId"), 1,
+          &registry_id, NGX_IOT_FIELD_STRING }
     };
 
     ngx_memzero(message, sizeof(ngx_iot_registry_message_t));
 
-    return create ? ngx_iot_json_read(pool, body, fields, 7, err)
-                  : ngx_iot_json_read(pool, body, fields + 3, 6, err);
+    message->wire = wire;
+    message->labels_number = create ? 4 : 5;
+
+    rc = create
+         ? ngx_iot_message_read(pool, wire, body, fields, 7, err)
+         : ngx_iot_message_read(pool, wire, body, fields + 3, 6, err);
+
+    return (rc == NGX_OK)
+           ? ngx_iot_registry_log_options(pool, message, err) : rc;
+}
+
+
+/* stored and answered as JSON, whatever they came as */
+static ngx_int_t
+ngx_iot_registry_log_options(ngx_pool_t *pool,
+    ngx_iot_registry_message_t *message, ngx_iot_error_t *err)
+{
+    ngx_str_t  *log_options;
+
+    log_options = &message->registry.log_options;
+
+    if (message->wire == NGX_IOT_JSON || log_options->data == NULL) {
+        return NGX_OK;
+    }
+
+    return ngx_iot_log_options_read(pool, log_options, err);
 }
 
 
@@ -146,7 +176,10 @@ ngx_iot_registry_check_labels(ngx_pool_t *pool,
     ngx_uint_t           i;
     ngx_iot_registry_t  *registry;
 
-    static const ngx_str_t  labels = ngx_string("labels");
+    ngx_iot_field_t  field = {
+        ngx_string("labels"), ngx_string("labels"), message->labels_number,
+        &message->labels, NGX_IOT_FIELD_MAP
+    };
 
     registry = &message->registry;
 
@@ -162,8 +195,8 @@ ngx_iot_registry_check_labels(ngx_pool_t *pool,
 
     registry->nlabels = NGX_IOT_REGISTRY_LABELS_MAX;
 
-    rc = ngx_iot_json_read_map(pool, &message->labels, &labels,
-                               registry->labels, &registry->nlabels, err);
+    rc = ngx_iot_message_read_map(pool, message->wire, &field,
+                                  registry->labels, &registry->nlabels, err);
     if (rc != NGX_OK) {
         return rc;
     }
@@ -357,14 +390,18 @@ ngx_iot_registry_certificates(ngx_pool_t *pool,
     ngx_uint_t *n, ngx_iot_error_t *err)
 {
     ngx_int_t   rc;
-    ngx_str_t  *texts;
+    ngx_str_t  *texts, list;
     ngx_uint_t  i;
 
-    static const ngx_str_t  field = ngx_string("certificates");
+    ngx_iot_field_t  field = {
+        ngx_string("certificates"), ngx_string("certificates"), 5,
+        &list, NGX_IOT_FIELD_LIST
+    };
 
     *n = 0;
+    list = message->certificates;
 
-    if (message->certificates.len == 0) {
+    if (list.len == 0) {
         return NGX_OK;
     }
 
@@ -376,14 +413,14 @@ ngx_iot_registry_certificates(ngx_pool_t *pool,
 
     *n = NGX_IOT_REGISTRY_CERTIFICATES_MAX;
 
-    rc = ngx_iot_json_read_list(pool, &message->certificates, &field, texts, n,
-                                err);
+    rc = ngx_iot_message_read_list(pool, message->wire, &field, texts, n, err);
     if (rc != NGX_OK) {
         return rc;
     }
 
     for (i = 0; i < *n; i++) {
-        rc = ngx_iot_registry_certificate(pool, &texts[i], i, &texts[i], err);
+        rc = ngx_iot_registry_certificate(pool, message->wire, &texts[i], i,
+                                          &texts[i], err);
         if (rc != NGX_OK) {
             return rc;
         }
@@ -396,20 +433,21 @@ ngx_iot_registry_certificates(ngx_pool_t *pool,
 
 
 static ngx_int_t
-ngx_iot_registry_certificate(ngx_pool_t *pool, const ngx_str_t *element,
-    ngx_uint_t index, ngx_str_t *certificate, ngx_iot_error_t *err)
+ngx_iot_registry_certificate(ngx_pool_t *pool, ngx_iot_wire_e wire,
+    const ngx_str_t *element, ngx_uint_t index, ngx_str_t *certificate,
+    ngx_iot_error_t *err)
 {
     ngx_int_t  rc;
     ngx_str_t  text;
 
-    ngx_iot_json_field_t  field = {
-        ngx_string("certificate_data"), ngx_string("certificateData"),
-        certificate, NGX_IOT_JSON_STRING
+    ngx_iot_field_t  field = {
+        ngx_string("certificate_data"), ngx_string("certificateData"), 1,
+        certificate, NGX_IOT_FIELD_STRING
     };
 
     text = *element;
 
-    rc = ngx_iot_json_read(pool, &text, &field, 1, err);
+    rc = ngx_iot_message_read(pool, wire, &text, &field, 1, err);
 
     if (rc == NGX_DECLINED
         && ngx_iot_registry_certificate_field(pool, index, &err->field)

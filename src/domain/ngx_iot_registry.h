@@ -53,7 +53,7 @@ typedef struct {
     ngx_uint_t                  nlabels;
 
     ngx_iot_registry_status_e   status;         /* 0: not known */
-    ngx_str_t                   log_options;    /* a JSON object, as sent */
+    ngx_str_t                   log_options;    /* a JSON object */
 } ngx_iot_registry_t;
 
 
@@ -65,8 +65,10 @@ typedef struct {
 
 typedef struct {
     ngx_iot_registry_t          registry;
-    ngx_str_t                   labels;         /* a JSON object */
-    ngx_str_t                   certificates;   /* a JSON array */
+    ngx_iot_wire_e              wire;
+    ngx_str_t                   labels;         /* an ngx_iot_field_t's */
+    ngx_uint_t                  labels_number;
+    ngx_str_t                   certificates;   /* likewise */
     ngx_str_t                   password;
     ngx_str_t                   update_mask;
 } ngx_iot_registry_message_t;
@@ -74,10 +76,10 @@ typedef struct {
 
 /* decode the body of a request; NGX_OK, NGX_DECLINED or NGX_ERROR */
 
-ngx_int_t ngx_iot_registry_read_create(ngx_pool_t *pool,
+ngx_int_t ngx_iot_registry_read_create(ngx_pool_t *pool, ngx_iot_wire_e wire,
     const ngx_str_t *body, ngx_iot_registry_message_t *message,
     ngx_iot_error_t *err);
-ngx_int_t ngx_iot_registry_read_update(ngx_pool_t *pool,
+ngx_int_t ngx_iot_registry_read_update(ngx_pool_t *pool, ngx_iot_wire_e wire,
     const ngx_str_t *body, ngx_iot_registry_message_t *message,
     ngx_iot_error_t *err);
 

@@ -8,16 +8,6 @@
 #include "ngx_http_iot_module.h"
 
 
-/* a field of requests in the query, and where it goes in ngx_iot_call_t */
-
-typedef struct {
-    ngx_uint_t    flag;         /* of the methods that have it */
-    const char   *name;
-    const char   *json_name;
-    size_t        offset;
-} ngx_http_iot_query_field_t;
-
-
 static ngx_int_t ngx_http_iot_admit(ngx_http_request_t *r,
     ngx_http_iot_ctx_t *ctx);
 static ngx_int_t ngx_http_iot_no_route(ngx_http_request_t *r,
@@ -28,36 +18,6 @@ static ngx_int_t ngx_http_iot_query(ngx_http_request_t *r,
 static void ngx_http_iot_body_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_iot_body_ready(ngx_http_request_t *r,
     ngx_http_iot_ctx_t *ctx);
-
-
-static const ngx_http_iot_query_field_t  ngx_http_iot_query_fields[] = {
-
-    { NGX_IOT_METHOD_PAGED, "page_size", "pageSize",
-      offsetof(ngx_iot_call_t, page.size) },
-
-    { NGX_IOT_METHOD_PAGED, "page_token", "pageToken",
-      offsetof(ngx_iot_call_t, page.token) },
-
-    { NGX_IOT_METHOD_PAGED, "filter", "filter",
-      offsetof(ngx_iot_call_t, page.filter) },
-
-    { NGX_IOT_METHOD_SLICES, "dry_run", "dryRun",
-      offsetof(ngx_iot_call_t, dry_run) },
-
-    { NGX_IOT_METHOD_FOLDER, "folder_id", "folderId",
-      offsetof(ngx_iot_call_t, folder_id) },
-
-    { NGX_IOT_METHOD_FOLDER, "registry_name", "registryName",
-      offsetof(ngx_iot_call_t, registry_name) },
-
-    { NGX_IOT_METHOD_REGISTRY, "update_mask", "updateMask",
-      offsetof(ngx_iot_call_t, update_mask) },
-
-    { NGX_IOT_METHOD_REGISTRY, "registry_id", "registryId",
-      offsetof(ngx_iot_call_t, given_id) },
-
-    { 0, NULL, NULL, 0 }
-};
 
 
 ngx_int_t
@@ -306,20 +266,18 @@ ngx_http_iot_grpc(ngx_http_request_t *r)
 static ngx_int_t
 ngx_http_iot_query(ngx_http_request_t *r, ngx_iot_call_t *call)
 {
-    ngx_str_t                         *value;
-    const ngx_http_iot_query_field_t  *field;
+    ngx_str_t              *value;
+    const ngx_iot_param_t  *param;
 
-    for (field = ngx_http_iot_query_fields; field->flag; field++) {
+    for (param = call->method->params; param->name.len; param++) {
 
-        if (!(call->method->flags & field->flag)) {
+        if (param->path) {
             continue;
         }
 
-        value = (ngx_str_t *) ((u_char *) call + field->offset);
+        value = (ngx_str_t *) ((u_char *) call + param->offset);
 
-        if (ngx_http_iot_query_field(r, field->name, field->json_name, value)
-            != NGX_OK)
-        {
+        if (ngx_http_iot_query_param(r, param, value) != NGX_OK) {
             return NGX_ERROR;
         }
     }
@@ -329,15 +287,18 @@ ngx_http_iot_query(ngx_http_request_t *r, ngx_iot_call_t *call)
 
 
 ngx_int_t
-ngx_http_iot_query_field(ngx_http_request_t *r, const char *name,
-    const char *json_name, ngx_str_t *value)
+ngx_http_iot_query_param(ngx_http_request_t *r, const ngx_iot_param_t *param,
+    ngx_str_t *value)
 {
-    u_char     *src, *dst;
-    ngx_str_t   raw;
+    u_char           *src, *dst;
+    ngx_str_t         raw;
+    const ngx_str_t  *name, *json_name;
 
-    if (ngx_http_arg(r, (u_char *) json_name, ngx_strlen(json_name), &raw)
-        != NGX_OK
-        && ngx_http_arg(r, (u_char *) name, ngx_strlen(name), &raw) != NGX_OK)
+    name = &param->name;
+    json_name = &param->json_name;
+
+    if (ngx_http_arg(r, json_name->data, json_name->len, &raw) != NGX_OK
+        && ngx_http_arg(r, name->data, name->len, &raw) != NGX_OK)
     {
         ngx_str_null(value);
         return NGX_OK;

@@ -159,11 +159,11 @@ ngx_int_t ngx_http_iot_random(u_char *random, size_t len, ngx_log_t *log);
 ngx_int_t ngx_http_iot_handler(ngx_http_request_t *r);
 
 /*
- * A field of the request in the query, in either spelling, unescaped, in the
+ * A method's parameter in the query, in either spelling, unescaped, in the
  * request's pool; empty when it is not there.  NGX_OK or NGX_ERROR.
  */
-ngx_int_t ngx_http_iot_query_field(ngx_http_request_t *r, const char *name,
-    const char *json_name, ngx_str_t *value);
+ngx_int_t ngx_http_iot_query_param(ngx_http_request_t *r,
+    const ngx_iot_param_t *param, ngx_str_t *value);
 
 /* what the path of the request names among services, see the method table */
 ngx_int_t ngx_http_iot_route(ngx_http_request_t *r, ngx_uint_t services,

@@ -191,9 +191,10 @@ static ngx_int_t
 ngx_http_iot_folder_id_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {
-    ngx_str_t            folder_id;
-    ngx_iot_route_t      route;
-    ngx_http_iot_ctx_t  *ctx;
+    ngx_str_t               folder_id;
+    ngx_iot_route_t         route;
+    ngx_http_iot_ctx_t     *ctx;
+    const ngx_iot_param_t  *param;
 
     ctx = ngx_http_iot_ctx(r);
 
@@ -203,15 +204,18 @@ ngx_http_iot_folder_id_variable(ngx_http_request_t *r,
 
     ngx_http_iot_variable_route(r, &route);
 
-    if (route.method == NULL
-        || !(route.method->flags & NGX_IOT_METHOD_FOLDER))
-    {
+    param = NULL;
+
+    if (route.method) {
+        param = ngx_iot_method_param(route.method,
+                                     offsetof(ngx_iot_call_t, folder_id));
+    }
+
+    if (param == NULL) {
         return ngx_http_iot_variable_set(v, NULL);
     }
 
-    if (ngx_http_iot_query_field(r->main, "folder_id", "folderId", &folder_id)
-        != NGX_OK)
-    {
+    if (ngx_http_iot_query_param(r->main, param, &folder_id) != NGX_OK) {
         return NGX_ERROR;
     }
 

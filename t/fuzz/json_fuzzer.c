@@ -171,11 +171,11 @@ fuzz_texts(ngx_pool_t *pool, const ngx_str_t *text)
     ngx_str_t        object, array;
     ngx_iot_error_t  err;
 
-    const ngx_iot_json_field_t  fields[] = {
-        { ngx_string("a"), ngx_string("labels"), &object,
-          NGX_IOT_JSON_OBJECT },
-        { ngx_string("b"), ngx_string("certificates"), &array,
-          NGX_IOT_JSON_ARRAY }
+    const ngx_iot_field_t  fields[] = {
+        { ngx_string("a"), ngx_string("labels"), 0, &object,
+          NGX_IOT_FIELD_MESSAGE },
+        { ngx_string("b"), ngx_string("certificates"), 0, &array,
+          NGX_IOT_FIELD_LIST }
     };
 
     if (ngx_iot_json_read(pool, text, fields, 2, &err) != NGX_OK) {
@@ -289,16 +289,17 @@ fuzz_concat(ngx_pool_t *pool, const char *before, const ngx_str_t *text,
 static void
 fuzz_read(ngx_pool_t *pool, const ngx_str_t *text, fuzz_result_t *result)
 {
-    ngx_uint_t            i;
-    ngx_iot_json_field_t  fields[FUZZ_FIELDS];
+    ngx_uint_t       i;
+    ngx_iot_field_t  fields[FUZZ_FIELDS];
 
     ngx_memzero(result, sizeof(fuzz_result_t));
 
     for (i = 0; i < FUZZ_FIELDS; i++) {
         fields[i].name = fuzz_names[i];
         fields[i].json_name = fuzz_json_names[i];
+        fields[i].number = 0;
         fields[i].value = &result->values[i];
-        fields[i].type = NGX_IOT_JSON_STRING;
+        fields[i].type = NGX_IOT_FIELD_STRING;
     }
 
     result->rc = ngx_iot_json_read(pool, text, fields, FUZZ_FIELDS,

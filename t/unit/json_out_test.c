@@ -111,11 +111,11 @@ static void write_string(ngx_iot_json_out_t *out, const void *data);
 static void write_object(ngx_iot_json_out_t *out, const void *data);
 
 
-static ngx_pool_t                  *pool;
-static ngx_str_t                    found;
+static ngx_pool_t             *pool;
+static ngx_str_t               found;
 
-static const ngx_iot_json_field_t   field = {
-    ngx_string("value"), ngx_string("value"), &found, NGX_IOT_JSON_STRING
+static const ngx_iot_field_t   field = {
+    ngx_string("value"), ngx_string("value"), 0, &found, NGX_IOT_FIELD_STRING
 };
 
 

@@ -15,13 +15,13 @@
  */
 
 
-static ngx_str_t                    certificate_data, registry_id;
+static ngx_str_t               certificate_data, registry_id;
 
-static const ngx_iot_json_field_t   fields[] = {
-    { ngx_string("certificate_data"), ngx_string("certificateData"),
-      &certificate_data, NGX_IOT_JSON_STRING },
-    { ngx_string("registry_id"), ngx_string("registryId"), &registry_id,
-      NGX_IOT_JSON_STRING }
+static const ngx_iot_field_t   fields[] = {
+    { ngx_string("certificate_data"), ngx_string("certificateData"), 0,
+      &certificate_data, NGX_IOT_FIELD_STRING },
+    { ngx_string("registry_id"), ngx_string("registryId"), 0, &registry_id,
+      NGX_IOT_FIELD_STRING }
 };
 
 
@@ -863,11 +863,11 @@ test_texts(void)
     ngx_str_t   object, array;
     ngx_uint_t  i;
 
-    const ngx_iot_json_field_t  texts[] = {
-        { ngx_string("log_options"), ngx_string("logOptions"), &object,
-          NGX_IOT_JSON_OBJECT },
-        { ngx_string("certificates"), ngx_string("certificates"), &array,
-          NGX_IOT_JSON_ARRAY }
+    const ngx_iot_field_t  texts[] = {
+        { ngx_string("log_options"), ngx_string("logOptions"), 0, &object,
+          NGX_IOT_FIELD_MESSAGE },
+        { ngx_string("certificates"), ngx_string("certificates"), 0, &array,
+          NGX_IOT_FIELD_LIST }
     };
 
     static const struct {
@@ -924,11 +924,11 @@ test_text_types(void)
     ngx_str_t   object, array;
     ngx_uint_t  i;
 
-    const ngx_iot_json_field_t  texts[] = {
-        { ngx_string("labels"), ngx_string("labels"), &object,
-          NGX_IOT_JSON_OBJECT },
-        { ngx_string("list"), ngx_string("list"), &array,
-          NGX_IOT_JSON_ARRAY }
+    const ngx_iot_field_t  texts[] = {
+        { ngx_string("labels"), ngx_string("labels"), 0, &object,
+          NGX_IOT_FIELD_MESSAGE },
+        { ngx_string("list"), ngx_string("list"), 0, &array,
+          NGX_IOT_FIELD_LIST }
     };
 
     static const struct {

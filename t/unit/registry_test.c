@@ -213,7 +213,8 @@ test_update(void)
                           "\"registryId\":\"other\",\"folderId\":1,"
                           "\"password\":2,\"certificates\":3}");
 
-    unit_is_int(ngx_iot_registry_read_update(pool, &body, &message, &err),
+    unit_is_int(ngx_iot_registry_read_update(pool, NGX_IOT_JSON, &body,
+                                             &message, &err),
                 NGX_OK, "an UpdateRegistryRequest, with fields of another");
     unit_is_str(&message.update_mask, "name", "update_mask");
     unit_is_str(&message.registry.name, "n", "name");
@@ -221,7 +222,8 @@ test_update(void)
 
     body = unit_str(pool, "{\"registryId\":1}");
 
-    unit_is_int(ngx_iot_registry_read_update(pool, &body, &message, &err),
+    unit_is_int(ngx_iot_registry_read_update(pool, NGX_IOT_JSON, &body,
+                                             &message, &err),
                 NGX_DECLINED, "registry_id that is a number");
     unit_is_str(&err.field, "registry_id", "... is named");
 }
@@ -365,7 +367,8 @@ read_create(ngx_pool_t *pool, const char *text)
 
     body = unit_copy(pool, text, ngx_strlen(text));
 
-    rc = ngx_iot_registry_read_create(pool, &body, &message, &err);
+    rc = ngx_iot_registry_read_create(pool, NGX_IOT_JSON, &body, &message,
+                                      &err);
 
     return (rc == NGX_OK) ? ngx_iot_registry_check(pool, &message, &err) : rc;
 }

@@ -1,0 +1,25 @@
+
+/*
+ * Copyright (C) ngx_http_iot_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+
+#ifndef _NGX_IOT_LOG_OPTIONS_H_INCLUDED_
+#define _NGX_IOT_LOG_OPTIONS_H_INCLUDED_
+
+
+#include "ngx_iot.h"
+#include "ngx_iot_error.h"
+
+
+/*
+ * yandex.cloud.iot.devices.v1.LogOptions, which the gateway keeps for its
+ * clients as JSON.  This turns text, a protobuf message, into the JSON that
+ * proto3 has for it.  NGX_OK; NGX_DECLINED: it is no such message; NGX_ERROR.
+ */
+ngx_int_t ngx_iot_log_options_read(ngx_pool_t *pool, ngx_str_t *text,
+    ngx_iot_error_t *err);
+
+
+#endif /* _NGX_IOT_LOG_OPTIONS_H_INCLUDED_ */
