@@ -353,28 +353,37 @@ sub measure {
 }
 
 
-# The same, and the system calls of the worker per request, as text: counted by
-# the kernel, or else by strace, which slows the worker down and so makes it
-# find more ready at once; '' where there is neither.
+# The same, and the system calls of the worker per request, as a hash with the
+# total: counted by the kernel, or else by strace, which slows the worker down
+# and so makes it find more ready at once; empty where there is neither.
+# COUNT=strace in the environment asks for strace.
 
 my @calls = qw(epoll_wait recvfrom recv read readv write writev sendto sendmsg
                ioctl setsockopt epoll_ctl getpid getrandom
                clock_gettime gettimeofday);
 
-sub calls {
+sub call_counter {
+    return 'perf' if ($ENV{COUNT} || 'perf') eq 'perf'
+        && system('perf stat -e raw_syscalls:sys_enter true'
+                  . ' > /dev/null 2>&1') == 0;
+
+    return system('strace -V > /dev/null 2>&1') == 0 ? 'strace' : '';
+}
+
+
+sub count_calls {
     my ($self, $server, %load) = @_;
-    my $perf = system('perf stat -e raw_syscalls:sys_enter true'
-                      . ' > /dev/null 2>&1') == 0;
+    my $counter = call_counter();
     my $log = "$self->{run}/calls";
 
-    my @command = $perf
+    my @command = $counter eq 'perf'
         ? ('perf', 'stat', '-x,', '-o', $log, '-p', $server->{pid},
            '-e', join ',', 'raw_syscalls:sys_enter',
            map { "syscalls:sys_enter_$_" } grep {
                -d "/sys/kernel/tracing/events/syscalls/sys_enter_$_" } @calls)
         : ('strace', '-f', '-c', '-o', $log, '-p', $server->{pid});
 
-    return '' if !$perf && system('strace -V > /dev/null 2>&1') != 0;
+    return {} if !$counter;
 
     my $pid = start($command[0], "$log.log", @command);
     sleep 1;
@@ -385,7 +394,7 @@ sub calls {
     my %count;
 
     for (split /\n/, read_file($log)) {
-        if ($perf) {
+        if ($counter eq 'perf') {
             /^(\d+),.*?sys_enter_?(\w*),/ and $count{ $2 || 'total' } = $1;
 
         } else {
@@ -395,13 +404,37 @@ sub calls {
         }
     }
 
-    my %each = map { $_ => $count{$_} / $load{count} } keys %count;
+    return { map { $_ => $count{$_} / $load{count} } keys %count };
+}
+
+
+# The same as text.
+
+sub calls {
+    my ($self, @load) = @_;
+
+    return calls_text($self->count_calls(@load));
+}
+
+
+# the medians of several counts
+
+sub calls_text {
+    my (@rounds) = @_;
+    my %each;
+
+    for my $name (map { keys %$_ } @rounds) {
+        $each{$name} = median(map { $_->{$name} || 0 } @rounds);
+    }
+
+    return '' if !%each;
+
     my $total = delete $each{total};
 
     return sprintf '%7.2f  %s (%s)', $total,
         join(', ', map { sprintf '%s %.2f', $_, $each{$_} }
              sort { $each{$b} <=> $each{$a} }
-             grep { $each{$_} >= 0.005 } keys %each), $command[0];
+             grep { $each{$_} >= 0.005 } keys %each), call_counter();
 }
 
 

@@ -11,7 +11,7 @@
 
 
 /* bytes that the generator is asked for at once; RAND_bytes() costs a call */
-#define NGX_HTTP_IOT_RANDOM_SIZE  1024
+#define NGX_HTTP_IOT_RANDOM_SIZE  4096
 
 
 static void ngx_http_iot_ctx_cleanup(void *data);

@@ -22,6 +22,14 @@
 #define NGX_IOT_REDIS_READS_MAX      16
 #define NGX_IOT_REDIS_REPLIES_MAX    256
 
+/*
+ * A server that has so many commands to answer gets more of them when it has
+ * fewer left, in one write; or when ms have passed.
+ */
+#define NGX_IOT_REDIS_BUSY           16
+#define NGX_IOT_REDIS_EASY           8
+#define NGX_IOT_REDIS_HOLD           1
+
 /* commands are written out so far ahead of the socket */
 #define NGX_IOT_REDIS_AHEAD          262144
 
@@ -78,8 +86,9 @@ struct ngx_iot_redis_link_s {
     ngx_iot_resp_limits_t            limits;
 
     ngx_iot_redis_output_t           output;
-    ngx_event_t                      flush;
+    ngx_event_t                      flush;      /* by its timer when busy */
     ngx_queue_t                      written;    /* commands, in order */
+    ngx_uint_t                       nwritten;
     const char                      *leaving;    /* when all are replied */
 
     /* replicas: the WAIT that was written, and what it is for */
@@ -548,9 +557,16 @@ ngx_iot_redis_link_write_handler(ngx_event_t *wev)
 void
 ngx_iot_redis_link_wake(ngx_iot_redis_link_t *link)
 {
-    if (link->state == NGX_IOT_REDIS_LINK_UP) {
-        ngx_post_event(&link->flush, &ngx_posted_events);
+    if (link->state != NGX_IOT_REDIS_LINK_UP || link->flush.timer_set) {
+        return;
     }
+
+    if (link->nwritten >= NGX_IOT_REDIS_BUSY) {
+        ngx_add_timer(&link->flush, NGX_IOT_REDIS_HOLD);
+        return;
+    }
+
+    ngx_post_event(&link->flush, &ngx_posted_events);
 }
 
 
@@ -563,6 +579,10 @@ ngx_iot_redis_link_flush_handler(ngx_event_t *ev)
 
     link = ev->data;
     number = link->number;
+
+    if (ev->timer_set) {
+        ngx_del_timer(ev);
+    }
 
     ngx_iot_redis_link_send(link);
 
@@ -791,6 +811,11 @@ ngx_iot_redis_link_reply(ngx_iot_redis_link_t *link,
     }
 
     ngx_queue_remove(q);
+    link->nwritten--;
+
+    if (link->nwritten <= NGX_IOT_REDIS_EASY && link->flush.timer_set) {
+        ngx_post_event(&link->flush, &ngx_posted_events);
+    }
 
     if (cmd == &link->wait) {
         ngx_iot_redis_link_waited(link, reply);
@@ -976,6 +1001,7 @@ ngx_iot_redis_link_write(ngx_iot_redis_link_t *link)
 
         cmd->end = output->written + (rc == NGX_OK ? 0 : 1);
         ngx_queue_insert_tail(&link->written, &cmd->queue);
+        link->nwritten++;
 
         if (rc != NGX_OK) {
             return NGX_ERROR;
@@ -1024,6 +1050,7 @@ ngx_iot_redis_link_write_wait(ngx_iot_redis_link_t *link)
     link->waiting = 1;
     link->wait.end = link->output.written;
     ngx_queue_insert_tail(&link->written, &link->wait.queue);
+    link->nwritten++;
 
     return NGX_OK;
 }
@@ -1159,6 +1186,10 @@ ngx_iot_redis_link_close(ngx_iot_redis_link_t *link,
         ngx_delete_posted_event(&link->flush);
     }
 
+    if (link->flush.timer_set) {
+        ngx_del_timer(&link->flush);
+    }
+
     ngx_iot_redis_output_reset(&link->output);
 
     ngx_iot_resp_destroy(link->resp);
@@ -1180,6 +1211,7 @@ ngx_iot_redis_link_close(ngx_iot_redis_link_t *link,
     }
 
     link->waiting = 0;
+    link->nwritten = 0;
 
     while (!ngx_queue_empty(&link->written)) {
         q = ngx_queue_head(&link->written);

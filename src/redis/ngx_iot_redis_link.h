@@ -91,7 +91,10 @@ void ngx_iot_redis_link_destroy(ngx_iot_redis_link_t *link);
  */
 void ngx_iot_redis_link_connect(ngx_iot_redis_link_t *link, ngx_addr_t *addr);
 
-/* there are commands to write; it asks for them in this turn of the loop */
+/*
+ * There are commands to write.  It asks for them at the end of this turn of
+ * the loop, or somewhat later when many wait for replies already.
+ */
 void ngx_iot_redis_link_wake(ngx_iot_redis_link_t *link);
 
 /* breaks it, if it is connected or connecting; calls down() */
