@@ -40,7 +40,7 @@ static ngx_int_t ngx_iot_list_certificates_prepare(ngx_iot_call_t *call);
 static ngx_int_t ngx_iot_list_certificates_finish(ngx_iot_call_t *call,
     const ngx_iot_resp_reply_t *reply);
 static ngx_int_t ngx_iot_list_certificates_more(ngx_iot_call_t *call);
-static void ngx_iot_list_certificates_write(ngx_iot_json_out_t *out,
+static void ngx_iot_list_certificates_write(ngx_iot_out_t *out,
     const void *data);
 static ngx_int_t ngx_iot_list_certificates_request(ngx_iot_call_t *call);
 static ngx_uint_t ngx_iot_list_certificates_wanted(
@@ -251,7 +251,7 @@ ngx_iot_list_certificates_records(ngx_iot_call_t *call,
 
 
 static void
-ngx_iot_list_certificates_write(ngx_iot_json_out_t *out, const void *data)
+ngx_iot_list_certificates_write(ngx_iot_out_t *out, const void *data)
 {
     const ngx_iot_call_t  *call = data;
 
@@ -261,17 +261,17 @@ ngx_iot_list_certificates_write(ngx_iot_json_out_t *out, const void *data)
     list = call->list;
 
     if (list->begun) {
-        out->comma = (list->filled != 0);
+        ngx_iot_out_resume(out, list->filled);
 
     } else {
-        ngx_iot_json_out_object(out, NULL);
-        ngx_iot_json_out_array(out, "certificates");
+        ngx_iot_out_message(out, NULL, 0);
+        ngx_iot_out_list(out, "certificates");
     }
 
     for (i = 0; i < list->n; i++) {
-        ngx_iot_json_out_object(out, NULL);
+        ngx_iot_out_message(out, NULL, 1);
         ngx_iot_certificate_write(out, &list->certificates[i]);
-        ngx_iot_json_out_object_end(out);
+        ngx_iot_out_message_end(out);
     }
 
     if (list->last) {

@@ -36,7 +36,7 @@ static ngx_int_t ngx_iot_certificate_exists(ngx_iot_call_t *call,
 static ngx_int_t ngx_iot_get_certificate_request(ngx_iot_call_t *call);
 static ngx_int_t ngx_iot_get_certificate_finish(ngx_iot_call_t *call,
     const ngx_iot_resp_reply_t *reply);
-static void ngx_iot_get_certificate_write(ngx_iot_json_out_t *out,
+static void ngx_iot_get_certificate_write(ngx_iot_out_t *out,
     const void *data);
 
 static ngx_int_t ngx_iot_delete_certificate_request(ngx_iot_call_t *call);
@@ -404,13 +404,13 @@ ngx_iot_get_certificate_finish(ngx_iot_call_t *call,
 
 
 static void
-ngx_iot_get_certificate_write(ngx_iot_json_out_t *out, const void *data)
+ngx_iot_get_certificate_write(ngx_iot_out_t *out, const void *data)
 {
     const ngx_iot_call_t  *call = data;
 
-    ngx_iot_json_out_object(out, NULL);
+    ngx_iot_out_message(out, NULL, 0);
     ngx_iot_certificate_write(out, &call->operation.certificate);
-    ngx_iot_json_out_object_end(out);
+    ngx_iot_out_message_end(out);
 }
 
 

@@ -49,7 +49,7 @@ static ngx_int_t ngx_iot_finish_read_status(ngx_iot_call_t *call,
 static ngx_int_t ngx_iot_finish_refused(ngx_iot_call_t *call);
 static ngx_int_t ngx_iot_finish_finish(ngx_iot_call_t *call,
     const ngx_iot_resp_reply_t *reply);
-static void ngx_iot_finish_write(ngx_iot_json_out_t *out, const void *data);
+static void ngx_iot_finish_write(ngx_iot_out_t *out, const void *data);
 static const char *ngx_iot_finish_found(const ngx_iot_call_t *call);
 
 static ngx_int_t ngx_iot_list_pending_prepare(ngx_iot_call_t *call);
@@ -64,7 +64,7 @@ static ngx_int_t ngx_iot_list_pending_records(ngx_iot_call_t *call,
 static ngx_int_t ngx_iot_list_pending_next(ngx_iot_call_t *call);
 static void ngx_iot_list_pending_end(ngx_iot_pending_list_t *list);
 static ngx_int_t ngx_iot_list_pending_more(ngx_iot_call_t *call);
-static void ngx_iot_list_pending_write(ngx_iot_json_out_t *out,
+static void ngx_iot_list_pending_write(ngx_iot_out_t *out,
     const void *data);
 static ngx_uint_t ngx_iot_list_pending_wanted(
     const ngx_iot_pending_list_t *list);
@@ -250,14 +250,14 @@ ngx_iot_finish_finish(ngx_iot_call_t *call, const ngx_iot_resp_reply_t *reply)
 
 
 static void
-ngx_iot_finish_write(ngx_iot_json_out_t *out, const void *data)
+ngx_iot_finish_write(ngx_iot_out_t *out, const void *data)
 {
     const ngx_iot_call_t  *call = data;
 
-    ngx_iot_json_out_object(out, NULL);
-    ngx_iot_json_out_literal(out, "found", ngx_iot_finish_found(call));
-    ngx_iot_operation_write(out, "operation", &call->operation);
-    ngx_iot_json_out_object_end(out);
+    ngx_iot_out_message(out, NULL, 0);
+    ngx_iot_out_literal(out, "found", 0, ngx_iot_finish_found(call));
+    ngx_iot_operation_write(out, "operation", 0, &call->operation);
+    ngx_iot_out_message_end(out);
 }
 
 
@@ -524,7 +524,7 @@ ngx_iot_list_pending_more(ngx_iot_call_t *call)
 
 
 static void
-ngx_iot_list_pending_write(ngx_iot_json_out_t *out, const void *data)
+ngx_iot_list_pending_write(ngx_iot_out_t *out, const void *data)
 {
     const ngx_iot_call_t  *call = data;
 
@@ -534,15 +534,15 @@ ngx_iot_list_pending_write(ngx_iot_json_out_t *out, const void *data)
     list = call->list;
 
     if (list->begun) {
-        out->comma = (list->filled != 0);
+        ngx_iot_out_resume(out, list->filled);
 
     } else {
-        ngx_iot_json_out_object(out, NULL);
-        ngx_iot_json_out_array(out, "operations");
+        ngx_iot_out_message(out, NULL, 0);
+        ngx_iot_out_list(out, "operations");
     }
 
     for (i = 0; i < list->n; i++) {
-        ngx_iot_operation_write(out, NULL, &list->operations[i]);
+        ngx_iot_operation_write(out, NULL, 1, &list->operations[i]);
     }
 
     if (list->last) {

@@ -18,12 +18,11 @@
 
 
 static ngx_int_t ngx_iot_get_endpoint_prepare(ngx_iot_call_t *call);
-static void ngx_iot_get_endpoint_write(ngx_iot_json_out_t *out,
-    const void *data);
+static void ngx_iot_get_endpoint_write(ngx_iot_out_t *out, const void *data);
 static ngx_int_t ngx_iot_list_endpoints_prepare(ngx_iot_call_t *call);
-static void ngx_iot_list_endpoints_write(ngx_iot_json_out_t *out,
+static void ngx_iot_list_endpoints_write(ngx_iot_out_t *out,
     const void *data);
-static void ngx_iot_endpoint_write(ngx_iot_json_out_t *out,
+static void ngx_iot_endpoint_write(ngx_iot_out_t *out, ngx_uint_t number,
     const ngx_str_t *id, const ngx_str_t *address);
 
 
@@ -123,11 +122,11 @@ ngx_iot_get_endpoint_prepare(ngx_iot_call_t *call)
 
 
 static void
-ngx_iot_get_endpoint_write(ngx_iot_json_out_t *out, const void *data)
+ngx_iot_get_endpoint_write(ngx_iot_out_t *out, const void *data)
 {
     const ngx_iot_call_t  *call = data;
 
-    ngx_iot_endpoint_write(out, &call->endpoint_id, &call->address);
+    ngx_iot_endpoint_write(out, 0, &call->endpoint_id, &call->address);
 }
 
 
@@ -140,30 +139,30 @@ ngx_iot_list_endpoints_prepare(ngx_iot_call_t *call)
 
 
 static void
-ngx_iot_list_endpoints_write(ngx_iot_json_out_t *out, const void *data)
+ngx_iot_list_endpoints_write(ngx_iot_out_t *out, const void *data)
 {
     const ngx_iot_call_t  *call = data;
 
     ngx_uint_t  i;
 
-    ngx_iot_json_out_object(out, NULL);
-    ngx_iot_json_out_array(out, "endpoints");
+    ngx_iot_out_message(out, NULL, 0);
+    ngx_iot_out_list(out, "endpoints");
 
     for (i = 0; i < NGX_IOT_ENDPOINTS; i++) {
-        ngx_iot_endpoint_write(out, &ngx_iot_endpoints[i], &call->address);
+        ngx_iot_endpoint_write(out, 1, &ngx_iot_endpoints[i], &call->address);
     }
 
-    ngx_iot_json_out_array_end(out);
-    ngx_iot_json_out_object_end(out);
+    ngx_iot_out_list_end(out);
+    ngx_iot_out_message_end(out);
 }
 
 
 static void
-ngx_iot_endpoint_write(ngx_iot_json_out_t *out, const ngx_str_t *id,
-    const ngx_str_t *address)
+ngx_iot_endpoint_write(ngx_iot_out_t *out, ngx_uint_t number,
+    const ngx_str_t *id, const ngx_str_t *address)
 {
-    ngx_iot_json_out_object(out, NULL);
-    ngx_iot_json_out_string(out, "id", id);
-    ngx_iot_json_out_string(out, "address", address);
-    ngx_iot_json_out_object_end(out);
+    ngx_iot_out_message(out, NULL, number);
+    ngx_iot_out_string(out, "id", 1, id);
+    ngx_iot_out_string(out, "address", 2, address);
+    ngx_iot_out_message_end(out);
 }

@@ -38,7 +38,7 @@ static ngx_int_t ngx_iot_import_prepare(ngx_iot_call_t *call);
 static ngx_int_t ngx_iot_import_finish(ngx_iot_call_t *call,
     const ngx_iot_resp_reply_t *reply);
 static ngx_int_t ngx_iot_import_more(ngx_iot_call_t *call);
-static void ngx_iot_import_write(ngx_iot_json_out_t *out, const void *data);
+static void ngx_iot_import_write(ngx_iot_out_t *out, const void *data);
 
 static ngx_int_t ngx_iot_import_dry_run(ngx_iot_call_t *call,
     ngx_uint_t *dry_run);
@@ -62,9 +62,9 @@ static ngx_int_t ngx_iot_import_verify(const ngx_iot_certificate_t *stated,
     size_t len, const ngx_iot_certificate_t *certificate,
     ngx_iot_error_t *err);
 
-static void ngx_iot_import_write_row(ngx_iot_json_out_t *out,
+static void ngx_iot_import_write_row(ngx_iot_out_t *out,
     const ngx_iot_import_row_t *row);
-static void ngx_iot_import_write_counts(ngx_iot_json_out_t *out,
+static void ngx_iot_import_write_counts(ngx_iot_out_t *out,
     const ngx_iot_import_t *import);
 
 
@@ -561,7 +561,7 @@ ngx_iot_import_verify(const ngx_iot_certificate_t *stated, size_t len,
 
 
 static void
-ngx_iot_import_write(ngx_iot_json_out_t *out, const void *data)
+ngx_iot_import_write(ngx_iot_out_t *out, const void *data)
 {
     const ngx_iot_call_t  *call = data;
 
@@ -571,72 +571,72 @@ ngx_iot_import_write(ngx_iot_json_out_t *out, const void *data)
     import = call->list;
 
     if (!import->begun) {
-        ngx_iot_json_out_object(out, NULL);
-        ngx_iot_json_out_string(out, "registryId", &call->registry_id);
+        ngx_iot_out_message(out, NULL, 0);
+        ngx_iot_out_string(out, "registryId", 0, &call->registry_id);
 
         if (import->dry_run) {
-            ngx_iot_json_out_bool(out, "dryRun", 1);
+            ngx_iot_out_bool(out, "dryRun", 0, 1);
         }
 
-        ngx_iot_json_out_array(out, "rows");
+        ngx_iot_out_list(out, "rows");
         return;
     }
 
-    out->comma = (import->filled != 0);
+    ngx_iot_out_resume(out, import->filled);
 
     for (i = 0; i < import->nrows; i++) {
         ngx_iot_import_write_row(out, &import->rows[i]);
     }
 
     if (import->ended) {
-        ngx_iot_json_out_array_end(out);
-        ngx_iot_json_out_string(out, "operationId", &call->operation_id);
+        ngx_iot_out_list_end(out);
+        ngx_iot_out_string(out, "operationId", 0, &call->operation_id);
         ngx_iot_import_write_counts(out, import);
-        ngx_iot_json_out_object_end(out);
+        ngx_iot_out_message_end(out);
     }
 }
 
 
 static void
-ngx_iot_import_write_row(ngx_iot_json_out_t *out,
+ngx_iot_import_write_row(ngx_iot_out_t *out,
     const ngx_iot_import_row_t *row)
 {
     const ngx_iot_error_t  *err;
 
-    ngx_iot_json_out_object(out, NULL);
-    ngx_iot_json_out_number(out, "index", row->index);
-    ngx_iot_json_out_string(out, "fingerprint", &row->fingerprint);
+    ngx_iot_out_message(out, NULL, 0);
+    ngx_iot_out_number(out, "index", 0, row->index);
+    ngx_iot_out_string(out, "fingerprint", 0, &row->fingerprint);
 
     if (row->state == NGX_IOT_IMPORT_REFUSED) {
         err = &row->error;
 
-        ngx_iot_json_out_literal(out, "result", "REFUSED");
-        ngx_iot_json_out_number(out, "code", ngx_iot_error_code(err));
-        ngx_iot_json_out_string(out, "reason",
-                                ngx_iot_reason_name(err->reason));
-        ngx_iot_json_out_string(out, "message", &err->message);
+        ngx_iot_out_literal(out, "result", 0, "REFUSED");
+        ngx_iot_out_number(out, "code", 0, ngx_iot_error_code(err));
+        ngx_iot_out_string(out, "reason", 0,
+                           ngx_iot_reason_name(err->reason));
+        ngx_iot_out_string(out, "message", 0, &err->message);
 
     } else if (row->one.result == NGX_IOT_STORE_EXISTS) {
-        ngx_iot_json_out_literal(out, "result", "EXISTS");
+        ngx_iot_out_literal(out, "result", 0, "EXISTS");
 
     } else {
-        ngx_iot_json_out_literal(out, "result", "IMPORTED");
+        ngx_iot_out_literal(out, "result", 0, "IMPORTED");
     }
 
-    ngx_iot_json_out_object_end(out);
+    ngx_iot_out_message_end(out);
 }
 
 
 static void
-ngx_iot_import_write_counts(ngx_iot_json_out_t *out,
+ngx_iot_import_write_counts(ngx_iot_out_t *out,
     const ngx_iot_import_t *import)
 {
-    ngx_iot_json_out_object(out, "counts");
+    ngx_iot_out_message(out, "counts", 0);
 
-    ngx_iot_json_out_number(out, "entries", import->entries.n);
-    ngx_iot_json_out_number(out, "imported", import->imported);
-    ngx_iot_json_out_number(out, "existing", import->existing);
-    ngx_iot_json_out_number(out, "refused", import->refused);
+    ngx_iot_out_number(out, "entries", 0, import->entries.n);
+    ngx_iot_out_number(out, "imported", 0, import->imported);
+    ngx_iot_out_number(out, "existing", 0, import->existing);
+    ngx_iot_out_number(out, "refused", 0, import->refused);
 
-    ngx_iot_json_out_object_end(out);
+    ngx_iot_out_message_end(out);
 }

@@ -320,11 +320,11 @@ ngx_iot_method_body_limit(const ngx_iot_call_t *call)
 
 
 void
-ngx_iot_method_write_operation(ngx_iot_json_out_t *out, const void *data)
+ngx_iot_method_write_operation(ngx_iot_out_t *out, const void *data)
 {
     const ngx_iot_call_t  *call = data;
 
-    ngx_iot_operation_write(out, NULL, &call->operation);
+    ngx_iot_operation_write(out, NULL, 0, &call->operation);
 }
 
 

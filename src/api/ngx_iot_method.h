@@ -133,7 +133,7 @@ struct ngx_iot_method_s {
                      const ngx_iot_resp_reply_t *reply);
 
     /* writes the answer, or a part of it; data is the call */
-    void         (*write)(ngx_iot_json_out_t *out, const void *data);
+    void         (*write)(ngx_iot_out_t *out, const void *data);
 
     /* with parts or slices only */
     ngx_int_t    (*more)(ngx_iot_call_t *call);
@@ -313,7 +313,7 @@ size_t ngx_iot_method_body_limit(const ngx_iot_call_t *call);
 
 
 /* writes call->operation; the write() of many methods */
-void ngx_iot_method_write_operation(ngx_iot_json_out_t *out,
+void ngx_iot_method_write_operation(ngx_iot_out_t *out,
     const void *data);
 
 

@@ -50,7 +50,7 @@ static ngx_int_t ngx_iot_list_operations_prepare(ngx_iot_call_t *call);
 static ngx_int_t ngx_iot_list_operations_finish(ngx_iot_call_t *call,
     const ngx_iot_resp_reply_t *reply);
 static ngx_int_t ngx_iot_list_operations_more(ngx_iot_call_t *call);
-static void ngx_iot_list_operations_write(ngx_iot_json_out_t *out,
+static void ngx_iot_list_operations_write(ngx_iot_out_t *out,
     const void *data);
 static ngx_int_t ngx_iot_list_operations_request(ngx_iot_call_t *call);
 static ngx_int_t ngx_iot_list_operations_ids(ngx_iot_call_t *call,
@@ -366,7 +366,7 @@ ngx_iot_list_operations_part(ngx_iot_operation_list_t *list)
 
 
 static void
-ngx_iot_list_operations_write(ngx_iot_json_out_t *out, const void *data)
+ngx_iot_list_operations_write(ngx_iot_out_t *out, const void *data)
 {
     const ngx_iot_call_t  *call = data;
 
@@ -376,15 +376,15 @@ ngx_iot_list_operations_write(ngx_iot_json_out_t *out, const void *data)
     list = call->list;
 
     if (list->begun) {
-        out->comma = (list->filled != 0);
+        ngx_iot_out_resume(out, list->filled);
 
     } else {
-        ngx_iot_json_out_object(out, NULL);
-        ngx_iot_json_out_array(out, "operations");
+        ngx_iot_out_message(out, NULL, 0);
+        ngx_iot_out_list(out, "operations");
     }
 
     for (i = 0; i < list->n; i++) {
-        ngx_iot_operation_write(out, NULL, &list->operations[i]);
+        ngx_iot_operation_write(out, NULL, 1, &list->operations[i]);
     }
 
     if (list->last) {

@@ -114,20 +114,20 @@ ngx_iot_page_set(ngx_iot_page_t *page, const ngx_str_t *place)
 
 
 void
-ngx_iot_page_write_end(ngx_iot_json_out_t *out, const ngx_iot_call_t *call,
+ngx_iot_page_write_end(ngx_iot_out_t *out, const ngx_iot_call_t *call,
     const ngx_iot_page_t *page)
 {
     u_char     buf[NGX_IOT_PAGE_TOKEN_MAX];
     ngx_str_t  token;
 
-    ngx_iot_json_out_array_end(out);
+    ngx_iot_out_list_end(out);
 
     if (page) {
         token = ngx_iot_page_token(call, page, buf);
-        ngx_iot_json_out_string(out, "nextPageToken", &token);
+        ngx_iot_out_string(out, "nextPageToken", 2, &token);
     }
 
-    ngx_iot_json_out_object_end(out);
+    ngx_iot_out_message_end(out);
 }
 
 

@@ -44,7 +44,7 @@ void ngx_iot_page_set(ngx_iot_page_t *page, const ngx_str_t *place);
  * Closes the array and the object of a list.  page: whose token tells where
  * the next one begins; NULL: there is none.
  */
-void ngx_iot_page_write_end(ngx_iot_json_out_t *out,
+void ngx_iot_page_write_end(ngx_iot_out_t *out,
     const ngx_iot_call_t *call, const ngx_iot_page_t *page);
 
 

@@ -18,7 +18,7 @@
 static ngx_int_t ngx_iot_list_passwords_prepare(ngx_iot_call_t *call);
 static ngx_int_t ngx_iot_list_passwords_finish(ngx_iot_call_t *call,
     const ngx_iot_resp_reply_t *reply);
-static void ngx_iot_list_passwords_write(ngx_iot_json_out_t *out,
+static void ngx_iot_list_passwords_write(ngx_iot_out_t *out,
     const void *data);
 static ngx_int_t ngx_iot_passwords_refuse(ngx_iot_call_t *call);
 
@@ -121,12 +121,12 @@ ngx_iot_list_passwords_finish(ngx_iot_call_t *call,
 
 
 static void
-ngx_iot_list_passwords_write(ngx_iot_json_out_t *out, const void *data)
+ngx_iot_list_passwords_write(ngx_iot_out_t *out, const void *data)
 {
-    ngx_iot_json_out_object(out, NULL);
-    ngx_iot_json_out_array(out, "passwords");
-    ngx_iot_json_out_array_end(out);
-    ngx_iot_json_out_object_end(out);
+    ngx_iot_out_message(out, NULL, 0);
+    ngx_iot_out_list(out, "passwords");
+    ngx_iot_out_list_end(out);
+    ngx_iot_out_message_end(out);
 }
 
 

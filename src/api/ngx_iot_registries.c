@@ -23,7 +23,7 @@ typedef struct {
 static ngx_int_t ngx_iot_get_registry_prepare(ngx_iot_call_t *call);
 static ngx_int_t ngx_iot_get_registry_finish(ngx_iot_call_t *call,
     const ngx_iot_resp_reply_t *reply);
-static void ngx_iot_registry_write_answer(ngx_iot_json_out_t *out,
+static void ngx_iot_registry_write_answer(ngx_iot_out_t *out,
     const void *data);
 
 static ngx_int_t ngx_iot_get_by_name_prepare(ngx_iot_call_t *call);
@@ -201,13 +201,13 @@ ngx_iot_get_registry_finish(ngx_iot_call_t *call,
 
 
 static void
-ngx_iot_registry_write_answer(ngx_iot_json_out_t *out, const void *data)
+ngx_iot_registry_write_answer(ngx_iot_out_t *out, const void *data)
 {
     const ngx_iot_call_t  *call = data;
 
-    ngx_iot_json_out_object(out, NULL);
+    ngx_iot_out_message(out, NULL, 0);
     ngx_iot_registry_write(out, &call->operation.registry);
-    ngx_iot_json_out_object_end(out);
+    ngx_iot_out_message_end(out);
 }
 
 

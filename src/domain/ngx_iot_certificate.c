@@ -113,7 +113,7 @@ ngx_iot_certificate_name(ngx_iot_certificate_t *certificate,
 
 
 void
-ngx_iot_certificate_write(ngx_iot_json_out_t *out,
+ngx_iot_certificate_write(ngx_iot_out_t *out,
     const ngx_iot_certificate_t *certificate)
 {
     ngx_str_t  fingerprint;
@@ -121,8 +121,8 @@ ngx_iot_certificate_write(ngx_iot_json_out_t *out,
     fingerprint.len = sizeof(certificate->fingerprint);
     fingerprint.data = (u_char *) certificate->fingerprint;
 
-    ngx_iot_json_out_string(out, "registryId", &certificate->registry_id);
-    ngx_iot_json_out_string(out, "fingerprint", &fingerprint);
-    ngx_iot_json_out_string(out, "certificateData", &certificate->pem);
-    ngx_iot_json_out_time(out, "createdAt", certificate->created_at);
+    ngx_iot_out_string(out, "registryId", 1, &certificate->registry_id);
+    ngx_iot_out_string(out, "fingerprint", 2, &fingerprint);
+    ngx_iot_out_string(out, "certificateData", 3, &certificate->pem);
+    ngx_iot_out_time(out, "createdAt", 4, certificate->created_at);
 }

@@ -11,7 +11,7 @@
 
 #include "ngx_iot.h"
 #include "ngx_iot_error.h"
-#include "ngx_iot_json_out.h"
+#include "ngx_iot_out.h"
 #include "ngx_iot_x509.h"
 
 
@@ -53,8 +53,8 @@ ngx_int_t ngx_iot_certificate_read(ngx_pool_t *pool, const ngx_str_t *pem,
 size_t ngx_iot_certificate_name(ngx_iot_certificate_t *certificate,
     const ngx_str_t *text);
 
-/* writes the members of a RegistryCertificate into the object that is open */
-void ngx_iot_certificate_write(ngx_iot_json_out_t *out,
+/* writes the fields of a RegistryCertificate into the message that is open */
+void ngx_iot_certificate_write(ngx_iot_out_t *out,
     const ngx_iot_certificate_t *certificate);
 
 

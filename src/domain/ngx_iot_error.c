@@ -25,17 +25,17 @@ typedef struct {
 
 static const ngx_iot_error_code_t *ngx_iot_error_find_code(ngx_uint_t code);
 
-static void ngx_iot_error_request_info(ngx_iot_json_out_t *out,
+static void ngx_iot_error_request_info(ngx_iot_out_t *out,
     const ngx_str_t *request_id);
-static void ngx_iot_error_error_info(ngx_iot_json_out_t *out,
+static void ngx_iot_error_error_info(ngx_iot_out_t *out,
     const ngx_iot_error_t *err);
-static void ngx_iot_error_bad_request(ngx_iot_json_out_t *out,
+static void ngx_iot_error_bad_request(ngx_iot_out_t *out,
     const ngx_iot_error_t *err);
-static void ngx_iot_error_resource_info(ngx_iot_json_out_t *out,
+static void ngx_iot_error_resource_info(ngx_iot_out_t *out,
     const ngx_iot_error_t *err);
-static void ngx_iot_error_quota_failure(ngx_iot_json_out_t *out,
+static void ngx_iot_error_quota_failure(ngx_iot_out_t *out,
     const ngx_iot_error_t *err);
-static void ngx_iot_error_retry_info(ngx_iot_json_out_t *out);
+static void ngx_iot_error_retry_info(ngx_iot_out_t *out);
 
 
 #define ngx_iot_error_reason_row(id, name, code)                              \
@@ -167,14 +167,14 @@ ngx_iot_error_find_code(ngx_uint_t code)
 
 
 void
-ngx_iot_error_write(ngx_iot_json_out_t *out, const ngx_iot_error_t *err,
+ngx_iot_error_write(ngx_iot_out_t *out, const ngx_iot_error_t *err,
     const ngx_str_t *request_id)
 {
-    ngx_iot_json_out_object(out, NULL);
-    ngx_iot_json_out_number(out, "code", ngx_iot_error_code(err));
-    ngx_iot_json_out_string(out, "message", &err->message);
+    ngx_iot_out_message(out, NULL, 0);
+    ngx_iot_out_number(out, "code", 1, ngx_iot_error_code(err));
+    ngx_iot_out_string(out, "message", 2, &err->message);
 
-    ngx_iot_json_out_array(out, "details");
+    ngx_iot_out_list(out, "details");
 
     ngx_iot_error_request_info(out, request_id);
     ngx_iot_error_error_info(out, err);
@@ -195,101 +195,94 @@ ngx_iot_error_write(ngx_iot_json_out_t *out, const ngx_iot_error_t *err,
         ngx_iot_error_retry_info(out);
     }
 
-    ngx_iot_json_out_array_end(out);
-    ngx_iot_json_out_object_end(out);
+    ngx_iot_out_list_end(out);
+    ngx_iot_out_message_end(out);
 }
 
 
 static void
-ngx_iot_error_request_info(ngx_iot_json_out_t *out,
+ngx_iot_error_request_info(ngx_iot_out_t *out,
     const ngx_str_t *request_id)
 {
-    ngx_iot_json_out_object(out, NULL);
-    ngx_iot_json_out_literal(out, "@type", NGX_IOT_RPC_TYPE "RequestInfo");
-    ngx_iot_json_out_string(out, "requestId", request_id);
-    ngx_iot_json_out_object_end(out);
+    ngx_iot_out_any(out, NULL, 3, NGX_IOT_RPC_TYPE "RequestInfo");
+    ngx_iot_out_string(out, "requestId", 1, request_id);
+    ngx_iot_out_any_end(out);
 }
 
 
 static void
-ngx_iot_error_error_info(ngx_iot_json_out_t *out, const ngx_iot_error_t *err)
+ngx_iot_error_error_info(ngx_iot_out_t *out, const ngx_iot_error_t *err)
 {
     ngx_uint_t           i;
     const ngx_keyval_t  *pair;
 
-    ngx_iot_json_out_object(out, NULL);
-    ngx_iot_json_out_literal(out, "@type", NGX_IOT_RPC_TYPE "ErrorInfo");
-    ngx_iot_json_out_string(out, "reason", ngx_iot_reason_name(err->reason));
-    ngx_iot_json_out_literal(out, "domain", NGX_IOT_ERROR_DOMAIN);
+    ngx_iot_out_any(out, NULL, 3, NGX_IOT_RPC_TYPE "ErrorInfo");
+    ngx_iot_out_string(out, "reason", 1, ngx_iot_reason_name(err->reason));
+    ngx_iot_out_literal(out, "domain", 2, NGX_IOT_ERROR_DOMAIN);
 
     if (err->nmetadata) {
-        ngx_iot_json_out_object(out, "metadata");
+        ngx_iot_out_map(out, "metadata");
 
         for (i = 0; i < err->nmetadata; i++) {
             pair = &err->metadata[i];
-            ngx_iot_json_out_pair(out, &pair->key, &pair->value);
+            ngx_iot_out_pair(out, 3, &pair->key, &pair->value);
         }
 
-        ngx_iot_json_out_object_end(out);
+        ngx_iot_out_map_end(out);
     }
 
-    ngx_iot_json_out_object_end(out);
+    ngx_iot_out_any_end(out);
 }
 
 
 static void
-ngx_iot_error_bad_request(ngx_iot_json_out_t *out, const ngx_iot_error_t *err)
+ngx_iot_error_bad_request(ngx_iot_out_t *out, const ngx_iot_error_t *err)
 {
-    ngx_iot_json_out_object(out, NULL);
-    ngx_iot_json_out_literal(out, "@type", NGX_IOT_RPC_TYPE "BadRequest");
+    ngx_iot_out_any(out, NULL, 3, NGX_IOT_RPC_TYPE "BadRequest");
 
-    ngx_iot_json_out_array(out, "fieldViolations");
-    ngx_iot_json_out_object(out, NULL);
-    ngx_iot_json_out_string(out, "field", &err->field);
-    ngx_iot_json_out_string(out, "description", &err->message);
-    ngx_iot_json_out_object_end(out);
-    ngx_iot_json_out_array_end(out);
+    ngx_iot_out_list(out, "fieldViolations");
+    ngx_iot_out_message(out, NULL, 1);
+    ngx_iot_out_string(out, "field", 1, &err->field);
+    ngx_iot_out_string(out, "description", 2, &err->message);
+    ngx_iot_out_message_end(out);
+    ngx_iot_out_list_end(out);
 
-    ngx_iot_json_out_object_end(out);
+    ngx_iot_out_any_end(out);
 }
 
 
 static void
-ngx_iot_error_resource_info(ngx_iot_json_out_t *out,
+ngx_iot_error_resource_info(ngx_iot_out_t *out,
     const ngx_iot_error_t *err)
 {
-    ngx_iot_json_out_object(out, NULL);
-    ngx_iot_json_out_literal(out, "@type", NGX_IOT_RPC_TYPE "ResourceInfo");
-    ngx_iot_json_out_string(out, "resourceType", &err->resource_type);
-    ngx_iot_json_out_string(out, "resourceName", &err->resource_name);
-    ngx_iot_json_out_object_end(out);
+    ngx_iot_out_any(out, NULL, 3, NGX_IOT_RPC_TYPE "ResourceInfo");
+    ngx_iot_out_string(out, "resourceType", 1, &err->resource_type);
+    ngx_iot_out_string(out, "resourceName", 2, &err->resource_name);
+    ngx_iot_out_any_end(out);
 }
 
 
 static void
-ngx_iot_error_quota_failure(ngx_iot_json_out_t *out,
+ngx_iot_error_quota_failure(ngx_iot_out_t *out,
     const ngx_iot_error_t *err)
 {
-    ngx_iot_json_out_object(out, NULL);
-    ngx_iot_json_out_literal(out, "@type", NGX_IOT_RPC_TYPE "QuotaFailure");
+    ngx_iot_out_any(out, NULL, 3, NGX_IOT_RPC_TYPE "QuotaFailure");
 
-    ngx_iot_json_out_array(out, "violations");
-    ngx_iot_json_out_object(out, NULL);
-    ngx_iot_json_out_string(out, "subject", &err->quota_subject);
-    ngx_iot_json_out_string(out, "description", &err->message);
-    ngx_iot_json_out_object_end(out);
-    ngx_iot_json_out_array_end(out);
+    ngx_iot_out_list(out, "violations");
+    ngx_iot_out_message(out, NULL, 1);
+    ngx_iot_out_string(out, "subject", 1, &err->quota_subject);
+    ngx_iot_out_string(out, "description", 2, &err->message);
+    ngx_iot_out_message_end(out);
+    ngx_iot_out_list_end(out);
 
-    ngx_iot_json_out_object_end(out);
+    ngx_iot_out_any_end(out);
 }
 
 
 static void
-ngx_iot_error_retry_info(ngx_iot_json_out_t *out)
+ngx_iot_error_retry_info(ngx_iot_out_t *out)
 {
-    ngx_iot_json_out_object(out, NULL);
-    ngx_iot_json_out_literal(out, "@type", NGX_IOT_RPC_TYPE "RetryInfo");
-    ngx_iot_json_out_literal(out, "retryDelay",
-                             ngx_value(NGX_IOT_RETRY_DELAY) "s");
-    ngx_iot_json_out_object_end(out);
+    ngx_iot_out_any(out, NULL, 3, NGX_IOT_RPC_TYPE "RetryInfo");
+    ngx_iot_out_seconds(out, "retryDelay", 1, NGX_IOT_RETRY_DELAY);
+    ngx_iot_out_any_end(out);
 }

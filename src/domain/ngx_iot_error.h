@@ -10,7 +10,7 @@
 
 
 #include "ngx_iot.h"
-#include "ngx_iot_json_out.h"
+#include "ngx_iot_out.h"
 
 
 /*
@@ -180,7 +180,7 @@ ngx_uint_t ngx_iot_code_status(ngx_uint_t code);
  * Writes {"code", "message", "details"}: RequestInfo always, then ErrorInfo,
  * BadRequest, ResourceInfo, QuotaFailure and RetryInfo as the error has them.
  */
-void ngx_iot_error_write(ngx_iot_json_out_t *out, const ngx_iot_error_t *err,
+void ngx_iot_error_write(ngx_iot_out_t *out, const ngx_iot_error_t *err,
     const ngx_str_t *request_id);
 
 

@@ -6,7 +6,7 @@
 
 
 #include "ngx_iot_log_options.h"
-#include "ngx_iot_json_out.h"
+#include "ngx_iot_out.h"
 #include "ngx_iot_protobuf.h"
 
 
@@ -28,9 +28,8 @@ static ngx_int_t ngx_iot_log_options_field(const ngx_iot_protobuf_t *pb,
     ngx_iot_log_options_t *options);
 static ngx_int_t ngx_iot_log_options_destination(const ngx_iot_protobuf_t *pb,
     ngx_iot_log_options_t *options, ngx_str_t *name);
-static void ngx_iot_log_options_write(ngx_iot_json_out_t *out,
-    const void *data);
-static void ngx_iot_log_options_write_level(ngx_iot_json_out_t *out,
+static void ngx_iot_log_options_write(ngx_iot_out_t *out, const void *data);
+static void ngx_iot_log_options_write_level(ngx_iot_out_t *out,
     int32_t level);
 
 
@@ -70,8 +69,8 @@ ngx_iot_log_options_read(ngx_pool_t *pool, ngx_str_t *text,
         return ngx_iot_protobuf_refuse(err);
     }
 
-    return ngx_iot_json_out_render(pool, ngx_iot_log_options_write, &options,
-                                   text);
+    return ngx_iot_out_render(pool, NGX_IOT_JSON, ngx_iot_log_options_write,
+                              &options, text);
 }
 
 
@@ -120,33 +119,33 @@ ngx_iot_log_options_destination(const ngx_iot_protobuf_t *pb,
 
 
 static void
-ngx_iot_log_options_write(ngx_iot_json_out_t *out, const void *data)
+ngx_iot_log_options_write(ngx_iot_out_t *out, const void *data)
 {
     const ngx_iot_log_options_t  *options = data;
 
-    ngx_iot_json_out_object(out, NULL);
+    ngx_iot_out_message(out, NULL, 0);
 
     if (options->disabled) {
-        ngx_iot_json_out_bool(out, "disabled", 1);
+        ngx_iot_out_bool(out, "disabled", 1, 1);
     }
 
     /* what is in a oneof is written also when it is empty */
 
     if (options->destination) {
-        ngx_iot_json_out_pair(out, options->destination, &options->id);
+        ngx_iot_out_pair(out, 0, options->destination, &options->id);
     }
 
     if (options->level) {
         ngx_iot_log_options_write_level(out, options->level);
     }
 
-    ngx_iot_json_out_object_end(out);
+    ngx_iot_out_message_end(out);
 }
 
 
 /* one that is not known is a number */
 static void
-ngx_iot_log_options_write_level(ngx_iot_json_out_t *out, int32_t level)
+ngx_iot_log_options_write_level(ngx_iot_out_t *out, int32_t level)
 {
     u_char     buf[NGX_INT32_LEN];
     ngx_str_t  number;
@@ -154,12 +153,12 @@ ngx_iot_log_options_write_level(ngx_iot_json_out_t *out, int32_t level)
     if (level > 0
         && level < (int32_t) (sizeof(ngx_iot_log_levels) / sizeof(char *)))
     {
-        ngx_iot_json_out_literal(out, "minLevel", ngx_iot_log_levels[level]);
+        ngx_iot_out_literal(out, "minLevel", 4, ngx_iot_log_levels[level]);
         return;
     }
 
     number.data = buf;
     number.len = ngx_sprintf(buf, "%D", level) - buf;
 
-    ngx_iot_json_out_raw(out, "minLevel", &number);
+    ngx_iot_out_text(out, "minLevel", 4, &number);
 }

@@ -12,25 +12,25 @@ typedef struct {
     const char   *description;
     const char   *metadata_type;
     const char   *response_type;
-    void        (*metadata)(ngx_iot_json_out_t *out,
+    void        (*metadata)(ngx_iot_out_t *out,
                     const ngx_iot_operation_t *operation);
-    void        (*response)(ngx_iot_json_out_t *out,
+    void        (*response)(ngx_iot_out_t *out,
                     const ngx_iot_operation_t *operation);
 } ngx_iot_operation_form_t;
 
 
-static void ngx_iot_operation_result(ngx_iot_json_out_t *out,
+static void ngx_iot_operation_result(ngx_iot_out_t *out,
     const ngx_iot_operation_t *operation,
     const ngx_iot_operation_form_t *form);
-static void ngx_iot_operation_certificate_name(ngx_iot_json_out_t *out,
+static void ngx_iot_operation_certificate_name(ngx_iot_out_t *out,
     const ngx_iot_operation_t *operation);
-static void ngx_iot_operation_certificate(ngx_iot_json_out_t *out,
+static void ngx_iot_operation_certificate(ngx_iot_out_t *out,
     const ngx_iot_operation_t *operation);
-static void ngx_iot_operation_registry_name(ngx_iot_json_out_t *out,
+static void ngx_iot_operation_registry_name(ngx_iot_out_t *out,
     const ngx_iot_operation_t *operation);
-static void ngx_iot_operation_registry(ngx_iot_json_out_t *out,
+static void ngx_iot_operation_registry(ngx_iot_out_t *out,
     const ngx_iot_operation_t *operation);
-static void ngx_iot_operation_empty(ngx_iot_json_out_t *out,
+static void ngx_iot_operation_empty(ngx_iot_out_t *out,
     const ngx_iot_operation_t *operation);
 
 
@@ -122,37 +122,36 @@ ngx_iot_operation_has_certificate(const ngx_iot_operation_t *operation)
 
 
 void
-ngx_iot_operation_write(ngx_iot_json_out_t *out, const char *key,
-    const ngx_iot_operation_t *operation)
+ngx_iot_operation_write(ngx_iot_out_t *out, const char *name,
+    ngx_uint_t number, const ngx_iot_operation_t *operation)
 {
     const ngx_iot_operation_form_t  *form;
 
     form = &ngx_iot_operation_forms[operation->kind];
 
-    ngx_iot_json_out_object(out, key);
+    ngx_iot_out_message(out, name, number);
 
-    ngx_iot_json_out_string(out, "id", &operation->id);
-    ngx_iot_json_out_literal(out, "description", form->description);
-    ngx_iot_json_out_time(out, "createdAt", operation->created_at);
-    ngx_iot_json_out_string(out, "createdBy", &operation->created_by);
-    ngx_iot_json_out_time(out, "modifiedAt", operation->modified_at);
-    ngx_iot_json_out_bool(out, "done", operation->done);
+    ngx_iot_out_string(out, "id", 1, &operation->id);
+    ngx_iot_out_literal(out, "description", 2, form->description);
+    ngx_iot_out_time(out, "createdAt", 3, operation->created_at);
+    ngx_iot_out_string(out, "createdBy", 4, &operation->created_by);
+    ngx_iot_out_time(out, "modifiedAt", 5, operation->modified_at);
+    ngx_iot_out_bool(out, "done", 6, operation->done);
 
-    ngx_iot_json_out_object(out, "metadata");
-    ngx_iot_json_out_literal(out, "@type", form->metadata_type);
+    ngx_iot_out_any(out, "metadata", 7, form->metadata_type);
     form->metadata(out, operation);
-    ngx_iot_json_out_object_end(out);
+    ngx_iot_out_any_end(out);
 
     if (operation->done) {
         ngx_iot_operation_result(out, operation, form);
     }
 
-    ngx_iot_json_out_object_end(out);
+    ngx_iot_out_message_end(out);
 }
 
 
 static void
-ngx_iot_operation_result(ngx_iot_json_out_t *out,
+ngx_iot_operation_result(ngx_iot_out_t *out,
     const ngx_iot_operation_t *operation, const ngx_iot_operation_form_t *form)
 {
     const ngx_iot_status_t  *error;
@@ -160,27 +159,26 @@ ngx_iot_operation_result(ngx_iot_json_out_t *out,
     error = &operation->error;
 
     if (error->code) {
-        ngx_iot_json_out_object(out, "error");
-        ngx_iot_json_out_number(out, "code", error->code);
-        ngx_iot_json_out_string(out, "message", &error->message);
+        ngx_iot_out_message(out, "error", 8);
+        ngx_iot_out_number(out, "code", 1, error->code);
+        ngx_iot_out_string(out, "message", 2, &error->message);
 
         if (error->details.len) {
-            ngx_iot_json_out_raw(out, "details", &error->details);
+            ngx_iot_out_text(out, "details", 3, &error->details);
         }
 
-        ngx_iot_json_out_object_end(out);
+        ngx_iot_out_message_end(out);
         return;
     }
 
-    ngx_iot_json_out_object(out, "response");
-    ngx_iot_json_out_literal(out, "@type", form->response_type);
+    ngx_iot_out_any(out, "response", 9, form->response_type);
     form->response(out, operation);
-    ngx_iot_json_out_object_end(out);
+    ngx_iot_out_any_end(out);
 }
 
 
 static void
-ngx_iot_operation_certificate_name(ngx_iot_json_out_t *out,
+ngx_iot_operation_certificate_name(ngx_iot_out_t *out,
     const ngx_iot_operation_t *operation)
 {
     ngx_str_t  fingerprint;
@@ -188,13 +186,13 @@ ngx_iot_operation_certificate_name(ngx_iot_json_out_t *out,
     fingerprint.data = (u_char *) operation->certificate.fingerprint;
     fingerprint.len = NGX_IOT_FINGERPRINT_LEN;
 
-    ngx_iot_json_out_string(out, "registryId", &operation->registry_id);
-    ngx_iot_json_out_string(out, "fingerprint", &fingerprint);
+    ngx_iot_out_string(out, "registryId", 1, &operation->registry_id);
+    ngx_iot_out_string(out, "fingerprint", 2, &fingerprint);
 }
 
 
 static void
-ngx_iot_operation_certificate(ngx_iot_json_out_t *out,
+ngx_iot_operation_certificate(ngx_iot_out_t *out,
     const ngx_iot_operation_t *operation)
 {
     ngx_iot_certificate_write(out, &operation->certificate);
@@ -202,15 +200,15 @@ ngx_iot_operation_certificate(ngx_iot_json_out_t *out,
 
 
 static void
-ngx_iot_operation_registry_name(ngx_iot_json_out_t *out,
+ngx_iot_operation_registry_name(ngx_iot_out_t *out,
     const ngx_iot_operation_t *operation)
 {
-    ngx_iot_json_out_string(out, "registryId", &operation->registry_id);
+    ngx_iot_out_string(out, "registryId", 1, &operation->registry_id);
 }
 
 
 static void
-ngx_iot_operation_registry(ngx_iot_json_out_t *out,
+ngx_iot_operation_registry(ngx_iot_out_t *out,
     const ngx_iot_operation_t *operation)
 {
     ngx_iot_registry_write(out, &operation->registry);
@@ -218,7 +216,7 @@ ngx_iot_operation_registry(ngx_iot_json_out_t *out,
 
 
 static void
-ngx_iot_operation_empty(ngx_iot_json_out_t *out,
+ngx_iot_operation_empty(ngx_iot_out_t *out,
     const ngx_iot_operation_t *operation)
 {
 }

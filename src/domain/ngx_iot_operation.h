@@ -11,7 +11,7 @@
 
 #include "ngx_iot.h"
 #include "ngx_iot_certificate.h"
-#include "ngx_iot_json_out.h"
+#include "ngx_iot_out.h"
 #include "ngx_iot_registry.h"
 
 
@@ -84,9 +84,9 @@ ngx_uint_t ngx_iot_operation_answers_registry(
 ngx_uint_t ngx_iot_operation_has_certificate(
     const ngx_iot_operation_t *operation);
 
-/* writes an Operation as the value of key, NULL as in ngx_iot_json_out.h */
-void ngx_iot_operation_write(ngx_iot_json_out_t *out, const char *key,
-    const ngx_iot_operation_t *operation);
+/* writes an Operation as that field, see ngx_iot_out.h */
+void ngx_iot_operation_write(ngx_iot_out_t *out, const char *name,
+    ngx_uint_t number, const ngx_iot_operation_t *operation);
 
 
 #endif /* _NGX_IOT_OPERATION_H_INCLUDED_ */

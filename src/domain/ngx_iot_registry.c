@@ -28,7 +28,7 @@ static ngx_int_t ngx_iot_registry_certificate(ngx_pool_t *pool,
     ngx_iot_wire_e wire, const ngx_str_t *element, ngx_uint_t index,
     ngx_str_t *certificate, ngx_iot_error_t *err);
 static ngx_uint_t ngx_iot_registry_path(const ngx_str_t *path);
-static void ngx_iot_registry_write_labels(ngx_iot_json_out_t *out,
+static void ngx_iot_registry_write_labels(ngx_iot_out_t *out,
     const ngx_iot_registry_t *registry);
 
 
@@ -551,46 +551,47 @@ ngx_iot_registry_path(const ngx_str_t *path)
 
 
 void
-ngx_iot_registry_write(ngx_iot_json_out_t *out,
+ngx_iot_registry_write(ngx_iot_out_t *out,
     const ngx_iot_registry_t *registry)
 {
-    ngx_iot_json_out_string(out, "id", &registry->id);
-    ngx_iot_json_out_string(out, "folderId", &registry->folder_id);
+    ngx_iot_out_string(out, "id", 1, &registry->id);
+    ngx_iot_out_string(out, "folderId", 2, &registry->folder_id);
 
     if (registry->created_at) {
-        ngx_iot_json_out_time(out, "createdAt", registry->created_at);
+        ngx_iot_out_time(out, "createdAt", 3, registry->created_at);
     }
 
-    ngx_iot_json_out_string(out, "name", &registry->name);
-    ngx_iot_json_out_string(out, "description", &registry->description);
+    ngx_iot_out_string(out, "name", 4, &registry->name);
+    ngx_iot_out_string(out, "description", 5, &registry->description);
 
     if (registry->nlabels) {
         ngx_iot_registry_write_labels(out, registry);
     }
 
     if (registry->status) {
-        ngx_iot_json_out_literal(out, "status",
-                                 ngx_iot_registry_statuses[registry->status]);
+        ngx_iot_out_enum(out, "status", 7,
+                         ngx_iot_registry_statuses[registry->status],
+                         registry->status);
     }
 
     if (registry->log_options.len) {
-        ngx_iot_json_out_raw(out, "logOptions", &registry->log_options);
+        ngx_iot_out_text(out, "logOptions", 9, &registry->log_options);
     }
 }
 
 
 static void
-ngx_iot_registry_write_labels(ngx_iot_json_out_t *out,
+ngx_iot_registry_write_labels(ngx_iot_out_t *out,
     const ngx_iot_registry_t *registry)
 {
     ngx_uint_t  i;
 
-    ngx_iot_json_out_object(out, "labels");
+    ngx_iot_out_map(out, "labels");
 
     for (i = 0; i < registry->nlabels; i++) {
-        ngx_iot_json_out_pair(out, &registry->labels[i].key,
-                              &registry->labels[i].value);
+        ngx_iot_out_pair(out, 6, &registry->labels[i].key,
+                         &registry->labels[i].value);
     }
 
-    ngx_iot_json_out_object_end(out);
+    ngx_iot_out_map_end(out);
 }

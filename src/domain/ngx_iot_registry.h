@@ -11,7 +11,7 @@
 
 #include "ngx_iot.h"
 #include "ngx_iot_error.h"
-#include "ngx_iot_json_out.h"
+#include "ngx_iot_out.h"
 
 
 #define NGX_IOT_REGISTRY_NAME_MAX         50
@@ -119,8 +119,8 @@ ngx_int_t ngx_iot_registry_unpack_labels(ngx_pool_t *pool,
 /* 1 when it can be the name of a registry, or is empty */
 ngx_uint_t ngx_iot_registry_name_valid(const ngx_str_t *name);
 
-/* writes the members of a Registry into the object that is open */
-void ngx_iot_registry_write(ngx_iot_json_out_t *out,
+/* writes the fields of a Registry into the message that is open */
+void ngx_iot_registry_write(ngx_iot_out_t *out,
     const ngx_iot_registry_t *registry);
 
 

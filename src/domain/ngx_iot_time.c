@@ -8,10 +8,6 @@
 #include "ngx_iot_time.h"
 
 
-/* 9999-12-31T23:59:59.999Z, the last moment that RFC 3339 can write */
-#define NGX_IOT_TIME_MAX  ((ngx_iot_msec_t) 253402300799999)
-
-
 static u_char *ngx_iot_time_digits(u_char *p, ngx_uint_t len,
     ngx_uint_t number, u_char end);
 static const u_char *ngx_iot_time_template(const u_char *p, const u_char *last,

@@ -14,6 +14,9 @@
 
 #define NGX_IOT_TIME_LEN  (sizeof("1970-01-01T00:00:00.000Z") - 1)
 
+/* 9999-12-31T23:59:59.999Z, the last moment that RFC 3339 can write */
+#define NGX_IOT_TIME_MAX  ((ngx_iot_msec_t) 253402300799999)
+
 
 /*
  * RFC 3339 in UTC with exactly three fraction digits, as proto3 JSON writes a

@@ -128,8 +128,8 @@ ngx_http_iot_parts_output(ngx_http_request_t *r, ngx_http_iot_ctx_t *ctx,
     held = (r != r->connection->data || r->postponed);
     pool = held ? r->pool : ctx->call.pool;
 
-    if (ngx_iot_json_out_render(pool, ctx->call.method->write, &ctx->call,
-                                &json)
+    if (ngx_iot_out_render(pool, ctx->call.wire, ctx->call.method->write,
+                           &ctx->call, &json)
         != NGX_OK)
     {
         return NGX_ERROR;

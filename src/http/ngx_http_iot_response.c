@@ -16,7 +16,7 @@ typedef struct {
 
 static ngx_int_t ngx_http_iot_poll_interval(ngx_http_request_t *r,
     const ngx_iot_operation_t *operation);
-static void ngx_http_iot_status_write(ngx_iot_json_out_t *out,
+static void ngx_http_iot_status_write(ngx_iot_out_t *out,
     const void *data);
 static ngx_uint_t ngx_http_iot_error_page(ngx_http_request_t *r,
     ngx_uint_t status);
@@ -32,8 +32,8 @@ ngx_http_iot_send_answer(ngx_http_request_t *r, ngx_http_iot_ctx_t *ctx)
 {
     ngx_str_t  json;
 
-    if (ngx_iot_json_out_render(r->pool, ctx->call.method->write, &ctx->call,
-                                &json)
+    if (ngx_iot_out_render(r->pool, ctx->call.wire, ctx->call.method->write,
+                           &ctx->call, &json)
         != NGX_OK)
     {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
@@ -172,13 +172,13 @@ ngx_http_iot_status(ngx_http_request_t *r, const ngx_iot_error_t *err,
     status.error = err;
     status.request_id = ngx_http_iot_request_id(r);
 
-    return ngx_iot_json_out_render(r->pool, ngx_http_iot_status_write, &status,
-                                   json);
+    return ngx_iot_out_render(r->pool, NGX_IOT_JSON, ngx_http_iot_status_write,
+                              &status, json);
 }
 
 
 static void
-ngx_http_iot_status_write(ngx_iot_json_out_t *out, const void *data)
+ngx_http_iot_status_write(ngx_iot_out_t *out, const void *data)
 {
     const ngx_http_iot_status_t  *status = data;
 

@@ -38,15 +38,15 @@ static ngx_int_t ngx_http_iot_status_send(ngx_http_request_t *r,
     ngx_http_iot_ctx_t *ctx, const char *probe);
 static ngx_int_t ngx_http_iot_status_read(ngx_http_request_t *r,
     ngx_http_iot_report_t *report);
-static void ngx_http_iot_status_report(ngx_iot_json_out_t *out,
+static void ngx_http_iot_status_report(ngx_iot_out_t *out,
     const void *data);
-static void ngx_http_iot_status_worker(ngx_iot_json_out_t *out, ngx_uint_t n,
+static void ngx_http_iot_status_worker(ngx_iot_out_t *out, ngx_uint_t n,
     const ngx_iot_redis_worker_status_t *status);
-static void ngx_http_iot_status_lane(ngx_iot_json_out_t *out,
+static void ngx_http_iot_status_lane(ngx_iot_out_t *out,
     const ngx_iot_redis_lane_status_t *lane);
 static ngx_str_t ngx_http_iot_status_name(
     const ngx_iot_redis_lane_name_t *name);
-static void ngx_http_iot_status_faults(ngx_iot_json_out_t *out,
+static void ngx_http_iot_status_faults(ngx_iot_out_t *out,
     const ngx_iot_redis_tally_t *tally);
 
 
@@ -222,8 +222,8 @@ ngx_http_iot_status_send(ngx_http_request_t *r, ngx_http_iot_ctx_t *ctx,
     report.probe = probe;
 
     if (ngx_http_iot_status_read(r, &report) != NGX_OK
-        || ngx_iot_json_out_render(r->pool, ngx_http_iot_status_report,
-                                   &report, &json)
+        || ngx_iot_out_render(r->pool, NGX_IOT_JSON,
+                              ngx_http_iot_status_report, &report, &json)
            != NGX_OK)
     {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
@@ -281,31 +281,31 @@ ngx_http_iot_status_read(ngx_http_request_t *r, ngx_http_iot_report_t *report)
 
 
 static void
-ngx_http_iot_status_report(ngx_iot_json_out_t *out, const void *data)
+ngx_http_iot_status_report(ngx_iot_out_t *out, const void *data)
 {
     const ngx_http_iot_report_t  *report = data;
 
     ngx_uint_t  i;
 
-    ngx_iot_json_out_object(out, NULL);
+    ngx_iot_out_message(out, NULL, 0);
 
-    ngx_iot_json_out_string(out, "store", report->store);
-    ngx_iot_json_out_bool(out, "usable", report->usable);
-    ngx_iot_json_out_literal(out, "probe", report->probe);
+    ngx_iot_out_string(out, "store", 0, report->store);
+    ngx_iot_out_bool(out, "usable", 0, report->usable);
+    ngx_iot_out_literal(out, "probe", 0, report->probe);
 
-    ngx_iot_json_out_array(out, "workers");
+    ngx_iot_out_list(out, "workers");
 
     for (i = 0; i < report->n; i++) {
         ngx_http_iot_status_worker(out, i, &report->workers[i]);
     }
 
-    ngx_iot_json_out_array_end(out);
-    ngx_iot_json_out_object_end(out);
+    ngx_iot_out_list_end(out);
+    ngx_iot_out_message_end(out);
 }
 
 
 static void
-ngx_http_iot_status_worker(ngx_iot_json_out_t *out, ngx_uint_t n,
+ngx_http_iot_status_worker(ngx_iot_out_t *out, ngx_uint_t n,
     const ngx_iot_redis_worker_status_t *status)
 {
     ngx_uint_t                     i;
@@ -313,36 +313,36 @@ ngx_http_iot_status_worker(ngx_iot_json_out_t *out, ngx_uint_t n,
 
     worker = &status->worker;
 
-    ngx_iot_json_out_object(out, NULL);
+    ngx_iot_out_message(out, NULL, 0);
 
-    ngx_iot_json_out_number(out, "worker", n);
-    ngx_iot_json_out_bool(out, "alive", status->alive);
+    ngx_iot_out_number(out, "worker", 0, n);
+    ngx_iot_out_bool(out, "alive", 0, status->alive);
 
     if (status->alive) {
-        ngx_iot_json_out_number(out, "pid", worker->pid);
-        ngx_iot_json_out_bool(out, "ready", worker->ready);
-        ngx_iot_json_out_number(out, "queue", worker->queue);
-        ngx_iot_json_out_time(out, "reportedAt", worker->seen);
+        ngx_iot_out_number(out, "pid", 0, worker->pid);
+        ngx_iot_out_bool(out, "ready", 0, worker->ready);
+        ngx_iot_out_number(out, "queue", 0, worker->queue);
+        ngx_iot_out_time(out, "reportedAt", 0, worker->seen);
 
-        ngx_iot_json_out_array(out, "links");
+        ngx_iot_out_list(out, "links");
 
         for (i = 0; i < worker->nlanes; i++) {
             ngx_http_iot_status_lane(out, &status->lanes[i]);
         }
 
-        ngx_iot_json_out_array_end(out);
-        ngx_iot_json_out_number(out, "linksNotShown", worker->nhidden);
+        ngx_iot_out_list_end(out);
+        ngx_iot_out_number(out, "linksNotShown", 0, worker->nhidden);
     }
 
-    ngx_iot_json_out_number(out, "reconnects", worker->tally.reconnects);
+    ngx_iot_out_number(out, "reconnects", 0, worker->tally.reconnects);
     ngx_http_iot_status_faults(out, &worker->tally);
 
-    ngx_iot_json_out_object_end(out);
+    ngx_iot_out_message_end(out);
 }
 
 
 static void
-ngx_http_iot_status_lane(ngx_iot_json_out_t *out,
+ngx_http_iot_status_lane(ngx_iot_out_t *out,
     const ngx_iot_redis_lane_status_t *lane)
 {
     ngx_str_t  server, address;
@@ -350,27 +350,27 @@ ngx_http_iot_status_lane(ngx_iot_json_out_t *out,
     server = ngx_http_iot_status_name(&lane->server);
     address = ngx_http_iot_status_name(&lane->address);
 
-    ngx_iot_json_out_object(out, NULL);
+    ngx_iot_out_message(out, NULL, 0);
 
-    ngx_iot_json_out_string(out, "server", &server);
+    ngx_iot_out_string(out, "server", 0, &server);
 
     if (address.len != server.len
         || ngx_memcmp(address.data, server.data, server.len) != 0)
     {
-        ngx_iot_json_out_string(out, "address", &address);
+        ngx_iot_out_string(out, "address", 0, &address);
     }
 
-    ngx_iot_json_out_literal(out, "lane", ngx_http_iot_lane_uses[lane->use]);
-    ngx_iot_json_out_literal(out, "state",
+    ngx_iot_out_literal(out, "lane", 0, ngx_http_iot_lane_uses[lane->use]);
+    ngx_iot_out_literal(out, "state", 0,
                              ngx_http_iot_lane_states[lane->state]);
 
     if (lane->since) {
-        ngx_iot_json_out_time(out, "since", lane->since);
+        ngx_iot_out_time(out, "since", 0, lane->since);
     }
 
-    ngx_iot_json_out_number(out, "connects", lane->connects);
+    ngx_iot_out_number(out, "connects", 0, lane->connects);
 
-    ngx_iot_json_out_object_end(out);
+    ngx_iot_out_message_end(out);
 }
 
 
@@ -387,18 +387,18 @@ ngx_http_iot_status_name(const ngx_iot_redis_lane_name_t *name)
 
 
 static void
-ngx_http_iot_status_faults(ngx_iot_json_out_t *out,
+ngx_http_iot_status_faults(ngx_iot_out_t *out,
     const ngx_iot_redis_tally_t *tally)
 {
     ngx_uint_t  i;
 
-    ngx_iot_json_out_object(out, "errors");
+    ngx_iot_out_message(out, "errors", 0);
 
     for (i = 0; i < NGX_IOT_REDIS_FAULT_MAX; i++) {
-        ngx_iot_json_out_number(out,
-                             (const char *) ngx_iot_redis_fault_name(i)->data,
-                             tally->faults[i]);
+        ngx_iot_out_number(out,
+                           (const char *) ngx_iot_redis_fault_name(i)->data, 0,
+                           tally->faults[i]);
     }
 
-    ngx_iot_json_out_object_end(out);
+    ngx_iot_out_message_end(out);
 }

@@ -7,7 +7,7 @@
 
 #include "unit.h"
 #include "ngx_iot_json.h"
-#include "ngx_iot_json_out.h"
+#include "ngx_iot_out.h"
 #include "ngx_iot_utf8.h"
 
 
@@ -49,7 +49,7 @@ static ngx_str_t fuzz_concat(ngx_pool_t *pool, const char *before,
 static void fuzz_read(ngx_pool_t *pool, const ngx_str_t *text,
     fuzz_result_t *result);
 static ngx_str_t fuzz_write(ngx_pool_t *pool, const fuzz_result_t *result);
-static void fuzz_write_message(ngx_iot_json_out_t *out, const void *data);
+static void fuzz_write_message(ngx_iot_out_t *out, const void *data);
 
 static void fuzz_same_values(const fuzz_result_t *a, const fuzz_result_t *b);
 static void fuzz_same(const ngx_str_t *a, const ngx_str_t *b);
@@ -312,7 +312,8 @@ fuzz_write(ngx_pool_t *pool, const fuzz_result_t *result)
 {
     ngx_str_t  text;
 
-    fuzz_check(ngx_iot_json_out_render(pool, fuzz_write_message, result, &text)
+    fuzz_check(ngx_iot_out_render(pool, NGX_IOT_JSON, fuzz_write_message,
+                                  result, &text)
                == NGX_OK);
 
     return text;
@@ -320,23 +321,23 @@ fuzz_write(ngx_pool_t *pool, const fuzz_result_t *result)
 
 
 static void
-fuzz_write_message(ngx_iot_json_out_t *out, const void *data)
+fuzz_write_message(ngx_iot_out_t *out, const void *data)
 {
     const fuzz_result_t  *result = data;
 
     ngx_uint_t  i;
 
-    ngx_iot_json_out_object(out, NULL);
+    ngx_iot_out_message(out, NULL, 0);
 
     for (i = 0; i < FUZZ_FIELDS; i++) {
 
         if (result->values[i].data) {
-            ngx_iot_json_out_pair(out, &fuzz_json_names[i],
+            ngx_iot_out_pair(out, 0, &fuzz_json_names[i],
                                   &result->values[i]);
         }
     }
 
-    ngx_iot_json_out_object_end(out);
+    ngx_iot_out_message_end(out);
 }
 
 

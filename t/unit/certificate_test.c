@@ -68,7 +68,7 @@ static void expect(const char *text, ngx_uint_t want, const char *name);
 static const char *reason_name(ngx_uint_t reason);
 static ngx_uint_t repeats(const ngx_str_t *text, const char *part);
 static char *crlf(const char *text, const char *eol);
-static void write_certificate(ngx_iot_json_out_t *out, const void *data);
+static void write_certificate(ngx_iot_out_t *out, const void *data);
 
 
 static ngx_iot_certificate_policy_t  policy = { 2048, 65536, 0 };
@@ -649,8 +649,8 @@ test_write(void)
     ngx_str_set(&certificate.pem, "a\nb");
     certificate.created_at = 1767225600123;
 
-    unit_is_int(ngx_iot_json_out_render(pool, write_certificate, &certificate,
-                                        &json),
+    unit_is_int(ngx_iot_out_render(pool, NGX_IOT_JSON, write_certificate,
+                                   &certificate, &json),
                 NGX_OK, "written");
     unit_is_str(&json, "{\"registryId\":\"aoek49ghmknnpj1ll45e\","
                 "\"fingerprint\":\"" SHA256 "\","
@@ -660,8 +660,8 @@ test_write(void)
 
     ngx_str_null(&certificate.pem);
 
-    (void) ngx_iot_json_out_render(pool, write_certificate, &certificate,
-                                   &json);
+    (void) ngx_iot_out_render(pool, NGX_IOT_JSON, write_certificate,
+                              &certificate, &json);
     unit_is_str(&json, "{\"registryId\":\"aoek49ghmknnpj1ll45e\","
                 "\"fingerprint\":\"" SHA256 "\","
                 "\"createdAt\":\"2026-01-01T00:00:00.123Z\"}",
@@ -670,11 +670,11 @@ test_write(void)
 
 
 static void
-write_certificate(ngx_iot_json_out_t *out, const void *data)
+write_certificate(ngx_iot_out_t *out, const void *data)
 {
-    ngx_iot_json_out_object(out, NULL);
+    ngx_iot_out_message(out, NULL, 0);
     ngx_iot_certificate_write(out, data);
-    ngx_iot_json_out_object_end(out);
+    ngx_iot_out_message_end(out);
 }
 
 

@@ -163,8 +163,8 @@ answer(ngx_iot_call_t *call)
 
     ngx_str_null(&json);
 
-    (void) ngx_iot_json_out_render(call->pool, call->method->write, call,
-                                   &json);
+    (void) ngx_iot_out_render(call->pool, NGX_IOT_JSON, call->method->write,
+                              call, &json);
     return json;
 }
 

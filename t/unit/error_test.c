@@ -60,7 +60,7 @@ static void test_untrusted(void);
 
 static void is_retryable(ngx_iot_reason_e reason, ngx_uint_t expected);
 static ngx_str_t render(const ngx_iot_error_t *err, const char *request_id);
-static void write_answer(ngx_iot_json_out_t *out, const void *data);
+static void write_answer(ngx_iot_out_t *out, const void *data);
 
 
 int
@@ -420,7 +420,8 @@ render(const ngx_iot_error_t *err, const char *request_id)
     answer.err = err;
     answer.request_id = &id;
 
-    if (ngx_iot_json_out_render(unit_pool(), write_answer, &answer, &text)
+    if (ngx_iot_out_render(unit_pool(), NGX_IOT_JSON, write_answer, &answer,
+                           &text)
         != NGX_OK)
     {
         abort();
@@ -431,7 +432,7 @@ render(const ngx_iot_error_t *err, const char *request_id)
 
 
 static void
-write_answer(ngx_iot_json_out_t *out, const void *data)
+write_answer(ngx_iot_out_t *out, const void *data)
 {
     const error_answer_t  *answer = data;
 

@@ -97,8 +97,8 @@ test_fenced(void)
     unit_is_int(finish(call, "OK", "OK"), NGX_OK, "then it is stored");
     unit_ok(is_same(&call->operation_id, &second), "with its operation");
 
-    (void) ngx_iot_json_out_render(call->pool, call->method->write, call,
-                                   &json);
+    (void) ngx_iot_out_render(call->pool, NGX_IOT_JSON, call->method->write,
+                              call, &json);
 
     unit_ok(json.len > 100
             && ngx_strnstr(json.data, "\"result\":\"IMPORTED\"", json.len),
@@ -127,8 +127,8 @@ test_fenced_for_ever(void)
     unit_is_int(n, 3, "it is sent four times in all");
     unit_is_int(rc, NGX_OK, "then the row is refused");
 
-    (void) ngx_iot_json_out_render(call->pool, call->method->write, call,
-                                   &json);
+    (void) ngx_iot_out_render(call->pool, NGX_IOT_JSON, call->method->write,
+                              call, &json);
 
     unit_ok(ngx_strnstr(json.data, "\"reason\":\"CERTIFICATE_BUSY\"",
                         json.len)

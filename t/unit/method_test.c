@@ -192,8 +192,8 @@ answer(ngx_iot_call_t *call)
 
     ngx_str_null(&json);
 
-    (void) ngx_iot_json_out_render(call->pool, ngx_iot_method_write_operation,
-                                   call, &json);
+    (void) ngx_iot_out_render(call->pool, NGX_IOT_JSON,
+                              ngx_iot_method_write_operation, call, &json);
 
     return json;
 }

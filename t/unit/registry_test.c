@@ -91,7 +91,7 @@ static void test_masks(void);
 static void test_write(void);
 
 static ngx_int_t read_create(ngx_pool_t *pool, const char *text);
-static void write_registry(ngx_iot_json_out_t *out, const void *data);
+static void write_registry(ngx_iot_out_t *out, const void *data);
 
 
 static ngx_iot_registry_message_t  message;
@@ -335,8 +335,8 @@ test_write(void)
 
     ngx_str_set(&registry.id, "r");
 
-    (void) ngx_iot_json_out_render(unit_pool(), write_registry, &registry,
-                                   &json);
+    (void) ngx_iot_out_render(unit_pool(), NGX_IOT_JSON, write_registry,
+                              &registry, &json);
     unit_is_str(&json, "{\"id\":\"r\"}", "what is not known is left out");
 
     ngx_str_set(&registry.folder_id, "f");
@@ -350,8 +350,8 @@ test_write(void)
     registry.nlabels = 1;
     registry.status = NGX_IOT_REGISTRY_DISABLED;
 
-    (void) ngx_iot_json_out_render(unit_pool(), write_registry, &registry,
-                                   &json);
+    (void) ngx_iot_out_render(unit_pool(), NGX_IOT_JSON, write_registry,
+                              &registry, &json);
     unit_is_str(&json, "{\"id\":\"r\",\"folderId\":\"f\",\"createdAt\":"
                 "\"2026-11-24T06:00:00.123Z\",\"name\":\"n\",\"description\":"
                 "\"d\\n\",\"labels\":{\"k\":\"\"},\"status\":\"DISABLED\","
@@ -375,9 +375,9 @@ read_create(ngx_pool_t *pool, const char *text)
 
 
 static void
-write_registry(ngx_iot_json_out_t *out, const void *data)
+write_registry(ngx_iot_out_t *out, const void *data)
 {
-    ngx_iot_json_out_object(out, NULL);
+    ngx_iot_out_message(out, NULL, 0);
     ngx_iot_registry_write(out, data);
-    ngx_iot_json_out_object_end(out);
+    ngx_iot_out_message_end(out);
 }

@@ -7,7 +7,7 @@
 
 #include "unit.h"
 #include "ngx_iot_json.h"
-#include "ngx_iot_json_out.h"
+#include "ngx_iot_out.h"
 #include "ngx_iot_utf8.h"
 
 
@@ -18,13 +18,13 @@ typedef struct {
     const char  *what;
     ngx_str_t    value;
     ngx_str_t    text;          /* as it is written, without the quotes */
-} json_out_string_t;
+} out_json_string_t;
 
 
 #define same(what, value)  { what, ngx_string(value), ngx_string(value) }
 
 
-static const json_out_string_t  strings[] = {
+static const out_json_string_t  strings[] = {
 
     { "an empty string", ngx_null_string, ngx_null_string },
     same("text", "text"),
@@ -97,18 +97,18 @@ static void test_every_character(void);
 static void test_long_string(void);
 static void test_no_memory(void);
 
-static ngx_str_t render(ngx_iot_json_out_pt write, const void *data);
+static ngx_str_t render(ngx_iot_out_pt write, const void *data);
 static ngx_uint_t reads_back(ngx_str_t *text, const ngx_str_t *value);
 static void encode(u_char *p, ngx_uint_t ch, ngx_uint_t len);
 
-static void write_values(ngx_iot_json_out_t *out, const void *data);
-static void write_empty(ngx_iot_json_out_t *out, const void *data);
-static void write_numbers(ngx_iot_json_out_t *out, const void *data);
-static void write_pairs(ngx_iot_json_out_t *out, const void *data);
-static void write_elements(ngx_iot_json_out_t *out, const void *data);
-static void write_nothing(ngx_iot_json_out_t *out, const void *data);
-static void write_string(ngx_iot_json_out_t *out, const void *data);
-static void write_object(ngx_iot_json_out_t *out, const void *data);
+static void write_values(ngx_iot_out_t *out, const void *data);
+static void write_empty(ngx_iot_out_t *out, const void *data);
+static void write_numbers(ngx_iot_out_t *out, const void *data);
+static void write_pairs(ngx_iot_out_t *out, const void *data);
+static void write_elements(ngx_iot_out_t *out, const void *data);
+static void write_nothing(ngx_iot_out_t *out, const void *data);
+static void write_string(ngx_iot_out_t *out, const void *data);
+static void write_object(ngx_iot_out_t *out, const void *data);
 
 
 static ngx_pool_t             *pool;
@@ -144,6 +144,8 @@ test_values(void)
                 "{\"id\":\"a\\nb\",\"@type\":\"x.y/z\",\"done\":false,"
                 "\"ok\":true,\"code\":13,"
                 "\"createdAt\":\"2009-02-13T23:31:30.123Z\","
+                "\"delay\":\"1s\",\"status\":\"ACTIVE\","
+                "\"any\":{\"@type\":\"t/n\",\"a\":\"1\"},\"text\":{\"b\": 1},"
                 "\"list\":[{\"a\":\"1\"},{},[],\"s\",7],\"last\":\"z\"}",
                 "each kind of value");
 
@@ -173,7 +175,7 @@ test_strings(void)
 {
     ngx_str_t                 value, text;
     ngx_uint_t                i;
-    const json_out_string_t  *c;
+    const out_json_string_t  *c;
 
     for (i = 0; i < sizeof(strings) / sizeof(strings[0]); i++) {
         c = &strings[i];
@@ -181,7 +183,7 @@ test_strings(void)
         pool = unit_pool();
         value = unit_copy(pool, c->value.data, c->value.len);
 
-        ngx_iot_json_out_render(pool, write_string, &value, &text);
+        ngx_iot_out_render(pool, NGX_IOT_JSON, write_string, &value, &text);
 
         if (!unit_ok(text.len >= 2 && text.data[0] == '"'
                      && text.data[text.len - 1] == '"',
@@ -216,7 +218,8 @@ test_every_byte(void)
             pool = unit_pool();
             value = unit_copy(pool, data, i);
 
-            ngx_iot_json_out_render(pool, write_object, &value, &text);
+            ngx_iot_out_render(pool, NGX_IOT_JSON, write_object, &value,
+                               &text);
 
             if (!reads_back(&text, &value)) {
                 wrong++;
@@ -246,7 +249,7 @@ test_every_pair(void)
         pool = unit_pool();
         value = unit_copy(pool, data, 4);
 
-        ngx_iot_json_out_render(pool, write_object, &value, &text);
+        ngx_iot_out_render(pool, NGX_IOT_JSON, write_object, &value, &text);
 
         if (!reads_back(&text, &value)) {
             wrong++;
@@ -332,7 +335,7 @@ test_long_string(void)
 
     value.len = p - value.data;
 
-    ngx_iot_json_out_render(pool, write_object, &value, &text);
+    ngx_iot_out_render(pool, NGX_IOT_JSON, write_object, &value, &text);
 
     unit_is_int(text.len, value.len + 30 + sizeof("{\"value\":\"\"}") - 1,
                 "30 lines take 30 bytes more");
@@ -349,7 +352,8 @@ test_no_memory(void)
     ngx_str_set(&value, "value");
 
     unit_fail_alloc(1);
-    unit_is_int(ngx_iot_json_out_render(pool, write_object, &value, &text),
+    unit_is_int(ngx_iot_out_render(pool, NGX_IOT_JSON, write_object, &value,
+                                   &text),
                 NGX_ERROR, "no memory");
     unit_fail_alloc(0);
 }
@@ -357,17 +361,18 @@ test_no_memory(void)
 
 /* renders, and checks that both passes have the same length */
 static ngx_str_t
-render(ngx_iot_json_out_pt write, const void *data)
+render(ngx_iot_out_pt write, const void *data)
 {
-    ngx_str_t           text;
-    ngx_iot_json_out_t  out;
+    ngx_str_t      text;
+    ngx_iot_out_t  out;
 
     pool = unit_pool();
 
-    ngx_memzero(&out, sizeof(ngx_iot_json_out_t));
+    ngx_memzero(&out, sizeof(ngx_iot_out_t));
+    out.encoding = &ngx_iot_out_json;
     write(&out, data);
 
-    if (ngx_iot_json_out_render(pool, write, data, &text) != NGX_OK) {
+    if (ngx_iot_out_render(pool, NGX_IOT_JSON, write, data, &text) != NGX_OK) {
         abort();
     }
 
@@ -425,70 +430,77 @@ encode(u_char *p, ngx_uint_t ch, ngx_uint_t len)
 
 
 static void
-write_values(ngx_iot_json_out_t *out, const void *data)
+write_values(ngx_iot_out_t *out, const void *data)
 {
     static const ngx_str_t  id = ngx_string("a\nb");
     static const ngx_str_t  one = ngx_string("1");
     static const ngx_str_t  s = ngx_string("s");
+    static const ngx_str_t  text = ngx_string("{\"b\": 1}");
 
-    ngx_iot_json_out_object(out, NULL);
+    ngx_iot_out_message(out, NULL, 0);
 
-    ngx_iot_json_out_string(out, "id", &id);
-    ngx_iot_json_out_literal(out, "@type", "x.y/z");
-    ngx_iot_json_out_bool(out, "done", 0);
-    ngx_iot_json_out_bool(out, "ok", 2);
-    ngx_iot_json_out_number(out, "code", 13);
-    ngx_iot_json_out_time(out, "createdAt", 1234567890123);
+    ngx_iot_out_string(out, "id", 0, &id);
+    ngx_iot_out_literal(out, "@type", 0, "x.y/z");
+    ngx_iot_out_bool(out, "done", 0, 0);
+    ngx_iot_out_bool(out, "ok", 0, 2);
+    ngx_iot_out_number(out, "code", 0, 13);
+    ngx_iot_out_time(out, "createdAt", 0, 1234567890123);
+    ngx_iot_out_seconds(out, "delay", 0, 1);
+    ngx_iot_out_enum(out, "status", 0, "ACTIVE", 2);
+    ngx_iot_out_any(out, "any", 0, "t/n");
+    ngx_iot_out_string(out, "a", 0, &one);
+    ngx_iot_out_any_end(out);
+    ngx_iot_out_text(out, "text", 0, &text);
 
-    ngx_iot_json_out_array(out, "list");
-    ngx_iot_json_out_object(out, NULL);
-    ngx_iot_json_out_string(out, "a", &one);
-    ngx_iot_json_out_object_end(out);
-    ngx_iot_json_out_object(out, NULL);
-    ngx_iot_json_out_object_end(out);
-    ngx_iot_json_out_array(out, NULL);
-    ngx_iot_json_out_array_end(out);
-    ngx_iot_json_out_string(out, NULL, &s);
-    ngx_iot_json_out_number(out, NULL, 7);
-    ngx_iot_json_out_array_end(out);
+    ngx_iot_out_list(out, "list");
+    ngx_iot_out_message(out, NULL, 0);
+    ngx_iot_out_string(out, "a", 0, &one);
+    ngx_iot_out_message_end(out);
+    ngx_iot_out_message(out, NULL, 0);
+    ngx_iot_out_message_end(out);
+    ngx_iot_out_list(out, NULL);
+    ngx_iot_out_list_end(out);
+    ngx_iot_out_string(out, NULL, 0, &s);
+    ngx_iot_out_number(out, NULL, 0, 7);
+    ngx_iot_out_list_end(out);
 
-    ngx_iot_json_out_literal(out, "last", "z");
+    ngx_iot_out_literal(out, "last", 0, "z");
 
-    ngx_iot_json_out_object_end(out);
+    ngx_iot_out_message_end(out);
 }
 
 
 static void
-write_empty(ngx_iot_json_out_t *out, const void *data)
+write_empty(ngx_iot_out_t *out, const void *data)
 {
     static const ngx_str_t  empty = ngx_null_string;
 
-    ngx_iot_json_out_object(out, NULL);
-    ngx_iot_json_out_string(out, "string", &empty);
-    ngx_iot_json_out_literal(out, "literal", "");
-    ngx_iot_json_out_object(out, "object");
-    ngx_iot_json_out_string(out, "string", &empty);
-    ngx_iot_json_out_object_end(out);
-    ngx_iot_json_out_array(out, "array");
-    ngx_iot_json_out_string(out, NULL, &empty);
-    ngx_iot_json_out_array_end(out);
-    ngx_iot_json_out_object_end(out);
+    ngx_iot_out_message(out, NULL, 0);
+    ngx_iot_out_string(out, "string", 0, &empty);
+    ngx_iot_out_literal(out, "literal", 0, "");
+    ngx_iot_out_message(out, "object", 0);
+    ngx_iot_out_string(out, "string", 0, &empty);
+    ngx_iot_out_message_end(out);
+    ngx_iot_out_list(out, "array");
+    ngx_iot_out_string(out, NULL, 0, &empty);
+    ngx_iot_out_list_end(out);
+    ngx_iot_out_message_end(out);
 }
 
 
 static void
-write_numbers(ngx_iot_json_out_t *out, const void *data)
+write_numbers(ngx_iot_out_t *out, const void *data)
 {
-    ngx_iot_json_out_array(out, NULL);
-    ngx_iot_json_out_number(out, NULL, 0);
-    ngx_iot_json_out_number(out, NULL, 1);
-    ngx_iot_json_out_number(out, NULL, (ngx_uint_t) -1);
-    ngx_iot_json_out_array_end(out);
+    ngx_iot_out_list(out, NULL);
+    ngx_iot_out_number(out, NULL, 0, 0);
+    ngx_iot_out_number(out, NULL, 0, 1);
+    ngx_iot_out_number(out, NULL, 0, (ngx_uint_t) -1);
+    ngx_iot_out_list_end(out);
 }
 
 
 static void
-write_pairs(ngx_iot_json_out_t *out, const void *data)
+write_pairs(ngx_iot_out_t *out, const void *data)
 {
     static const ngx_str_t  key1 = ngx_string("k\"");
     static const ngx_str_t  value1 = ngx_string("v\n");
@@ -496,56 +508,56 @@ write_pairs(ngx_iot_json_out_t *out, const void *data)
     static const ngx_str_t  value2 = ngx_string("v");
     static const ngx_str_t  empty = ngx_null_string;
 
-    ngx_iot_json_out_object(out, NULL);
-    ngx_iot_json_out_pair(out, &key1, &value1);
-    ngx_iot_json_out_pair(out, &key2, &empty);
-    ngx_iot_json_out_pair(out, &empty, &value2);
-    ngx_iot_json_out_object_end(out);
+    ngx_iot_out_message(out, NULL, 0);
+    ngx_iot_out_pair(out, 0, &key1, &value1);
+    ngx_iot_out_pair(out, 0, &key2, &empty);
+    ngx_iot_out_pair(out, 0, &empty, &value2);
+    ngx_iot_out_message_end(out);
 }
 
 
 static void
-write_elements(ngx_iot_json_out_t *out, const void *data)
+write_elements(ngx_iot_out_t *out, const void *data)
 {
-    ngx_iot_json_out_array(out, NULL);
+    ngx_iot_out_list(out, NULL);
 
-    ngx_iot_json_out_array(out, NULL);
-    ngx_iot_json_out_array_end(out);
+    ngx_iot_out_list(out, NULL);
+    ngx_iot_out_list_end(out);
 
-    ngx_iot_json_out_array(out, NULL);
-    ngx_iot_json_out_array(out, NULL);
-    ngx_iot_json_out_array_end(out);
-    ngx_iot_json_out_array_end(out);
+    ngx_iot_out_list(out, NULL);
+    ngx_iot_out_list(out, NULL);
+    ngx_iot_out_list_end(out);
+    ngx_iot_out_list_end(out);
 
-    ngx_iot_json_out_object(out, NULL);
-    ngx_iot_json_out_object_end(out);
-    ngx_iot_json_out_object(out, NULL);
-    ngx_iot_json_out_object_end(out);
+    ngx_iot_out_message(out, NULL, 0);
+    ngx_iot_out_message_end(out);
+    ngx_iot_out_message(out, NULL, 0);
+    ngx_iot_out_message_end(out);
 
-    ngx_iot_json_out_literal(out, NULL, "");
-    ngx_iot_json_out_bool(out, NULL, 1);
+    ngx_iot_out_literal(out, NULL, 0, "");
+    ngx_iot_out_bool(out, NULL, 0, 1);
 
-    ngx_iot_json_out_array_end(out);
+    ngx_iot_out_list_end(out);
 }
 
 
 static void
-write_nothing(ngx_iot_json_out_t *out, const void *data)
+write_nothing(ngx_iot_out_t *out, const void *data)
 {
 }
 
 
 static void
-write_string(ngx_iot_json_out_t *out, const void *data)
+write_string(ngx_iot_out_t *out, const void *data)
 {
-    ngx_iot_json_out_string(out, NULL, data);
+    ngx_iot_out_string(out, NULL, 0, data);
 }
 
 
 static void
-write_object(ngx_iot_json_out_t *out, const void *data)
+write_object(ngx_iot_out_t *out, const void *data)
 {
-    ngx_iot_json_out_object(out, NULL);
-    ngx_iot_json_out_string(out, "value", data);
-    ngx_iot_json_out_object_end(out);
+    ngx_iot_out_message(out, NULL, 0);
+    ngx_iot_out_string(out, "value", 0, data);
+    ngx_iot_out_message_end(out);
 }
