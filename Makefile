@@ -61,7 +61,8 @@ valgrind:	## the server tests under valgrind; slow; T=t/file.t ... for some
 matrix:	## compile-only builds: compilers, trees, static and dynamic
 	@.ci/matrix
 
-bench:	build ## CPU per request against a floor; see bench/
+bench:	build ## CPU per request against a floor and peers; see bench/
+	@.ci/deps bench || echo 'bench: going on without what is missing'
 	@bench/run
 
 clean:	## remove what was built; build/run, the data of make run, stays

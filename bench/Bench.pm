@@ -71,6 +71,22 @@ sub requests {
 }
 
 
+# COUNT requests for the first page of a list, of 100 certificates
+
+sub list_requests {
+    my ($self, $count) = @_;
+    my $file = "$self->{run}/list.requests";
+    my $request = "GET $path?pageSize=100 HTTP/1.1\r\nHost: bench\r\n"
+                  . "Authorization: Bearer bench\r\n\r\n";
+
+    open my $out, '>:raw', $file or die "bench: $file: $!\n";
+    print $out pack('L/a*', $request) x $count;
+    close $out or die "bench: $file: $!\n";
+
+    return $file;
+}
+
+
 sub start {
     my ($name, $log, @command) = @_;
 
@@ -87,6 +103,18 @@ sub start {
     $children{$pid} = $name;
 
     return $pid;
+}
+
+
+# the exit status of a program that ends by itself
+
+sub wait_pid {
+    my ($pid) = @_;
+
+    waitpid $pid, 0;
+    delete $children{$pid};
+
+    return $?;
 }
 
 
@@ -218,8 +246,8 @@ END
 sub start_floor {
     my ($self) = @_;
 
-    return $self->start_nginx('floor', 'ngx_http_bench_floor_module.so',
-                              <<"END");
+    my $server = $self->start_nginx('floor', 'ngx_http_bench_floor_module.so',
+                                    <<"END");
     server {
         listen 127.0.0.1:PORT;
 
@@ -232,6 +260,9 @@ sub start_floor {
         }
     }
 END
+    $server->{title} = 'floor';
+
+    return $server;
 }
 
 
@@ -319,6 +350,8 @@ sub answers {
 sub load {
     my ($self, $server, %load) = @_;
     my @options = $load{operations} ? ('-o', $load{operations}) : ();
+
+    push @options, '-d', $load{deletes} if $load{deletes};
 
     open my $out, '-|', "$self->{out}/load", @options, $server->{port},
         $load{connections}, $load{count}, $load{requests}
@@ -459,6 +492,19 @@ sub cpu {
     }
 
     return $sum;
+}
+
+
+# what it was measured on, in words
+
+sub machine {
+    my ($model) = read_file('/proc/cpuinfo') =~ /^model name\s*: (.*)/m;
+    my ($memory) = read_file('/proc/meminfo') =~ /^MemTotal:\s+(\d+)/;
+    my ($system) = read_file('/etc/os-release') =~ /^PRETTY_NAME="(.*)"/m;
+    my $cores = () = read_file('/proc/cpuinfo') =~ /^processor\s*:/mg;
+
+    return sprintf '%d cores of %s, %.0f GB, %s', $cores,
+        $model || 'an unknown model', $memory / 1e6, $system || $^O;
 }
 
 

@@ -6,18 +6,19 @@
 
 
 /*
- * load [-o FILE] [-t SECONDS] PORT CONNECTIONS COUNT REQUESTS
+ * load [-o FILE] [-d FILE] [-t SECONDS] PORT CONNECTIONS COUNT REQUESTS
  *
  * Sends the first COUNT requests of the file REQUESTS to 127.0.0.1:PORT over
  * CONNECTIONS keep-alive connections, one at a time on each, none twice.  The
  * form of the file: four bytes of length, then the request as it goes over
- * the wire, and so on.  Answers have a Content-Length.
+ * the wire, and so on.  Answers have a Content-Length or come in chunks.
  *
  * Prints one line of NAME VALUE pairs; p50 and others are microseconds from
  * the first byte sent to the last one received.  Ends with 1 when an answer
  * was not 200, when a connection broke or when it took more than SECONDS.
  *
- * -o FILE: from each answer, an Operation, makes the request that gets it.
+ * -o FILE: from each answer, an Operation, makes the request that gets it;
+ * -d FILE: the request that deletes its certificate.
  */
 
 
@@ -41,7 +42,7 @@
 
 
 #define LOAD_CONNECTIONS  1024
-#define LOAD_ANSWER       65536
+#define LOAD_ANSWER       1048576
 
 
 typedef struct {
@@ -56,6 +57,7 @@ typedef struct {
     load_request_t  request;            /* what of it is not sent yet */
     size_t          received;
     size_t          expected;           /* 0: the header is not complete */
+    int             chunked;
     char            answer[LOAD_ANSWER];
 } load_connection_t;
 
@@ -64,7 +66,7 @@ static load_request_t     *load_requests;
 static long                load_count, load_sent, load_answered, load_bad;
 static uint32_t           *load_latencies;
 static unsigned long long  load_bytes_out, load_bytes_in;
-static FILE               *load_operations;
+static FILE               *load_operations, *load_deletes;
 
 
 static void load_read_requests(const char *name);
@@ -78,6 +80,11 @@ static int load_receive(load_connection_t *c);
 static int load_header(load_connection_t *c);
 static void load_done(load_connection_t *c);
 static void load_operation(const char *body, size_t len);
+static int load_value(const char *body, size_t len, const char *key,
+    const char **value);
+static void load_write(FILE *file, const char *method, const char *path,
+    int path_len, const char *name, int len);
+static FILE *load_create(const char *name);
 static void load_print(double seconds);
 static int load_compare(const void *one, const void *two);
 static uint64_t load_now(void);
@@ -93,25 +100,29 @@ main(int argc, char **argv)
 
     seconds = 60;
 
-    while ((opt = getopt(argc, argv, "o:t:")) != -1) {
+    while ((opt = getopt(argc, argv, "d:o:t:")) != -1) {
 
-        if (opt == 't') {
+        switch (opt) {
+
+        case 'd':
+            load_deletes = load_create(optarg);
+            break;
+
+        case 'o':
+            load_operations = load_create(optarg);
+            break;
+
+        case 't':
             seconds = atoi(optarg);
-            continue;
-        }
+            break;
 
-        if (opt != 'o') {
+        default:
             return 2;
-        }
-
-        load_operations = fopen(optarg, "w");
-        if (load_operations == NULL) {
-            load_fail(optarg);
         }
     }
 
     if (argc - optind != 4) {
-        fprintf(stderr, "usage: %s [-o FILE] [-t SECONDS] "
+        fprintf(stderr, "usage: %s [-o FILE] [-d FILE] [-t SECONDS] "
                 "PORT CONNECTIONS COUNT REQUESTS\n", argv[0]);
         return 2;
     }
@@ -144,7 +155,9 @@ main(int argc, char **argv)
     load_run(ep, connections, n, seconds);
     load_print((load_now() - start) / 1e9);
 
-    if (load_operations && fclose(load_operations) != 0) {
+    if ((load_operations && fclose(load_operations) != 0)
+        || (load_deletes && fclose(load_deletes) != 0))
+    {
         load_fail("fclose()");
     }
 
@@ -312,6 +325,7 @@ load_next(load_connection_t *c, int ep)
     c->request = load_requests[load_sent++];
     c->received = 0;
     c->expected = 0;
+    c->chunked = 0;
     c->start = load_now();
 
     load_bytes_out += c->request.len;
@@ -374,6 +388,10 @@ load_receive(load_connection_t *c)
         return -1;
     }
 
+    if (c->chunked) {
+        return memcmp(c->answer + c->received - 7, "\r\n0\r\n\r\n", 7) == 0;
+    }
+
     return c->expected && c->received >= c->expected;
 }
 
@@ -391,8 +409,14 @@ load_header(load_connection_t *c)
     }
 
     line = strcasestr(c->answer, "\r\nContent-Length:");
+
     if (line == NULL || line > end) {
-        return -1;
+        line = strcasestr(c->answer, "\r\nTransfer-Encoding: chunked\r\n");
+
+        c->chunked = (line && line < end);
+        c->expected = end + 4 - c->answer;
+
+        return c->chunked ? 0 : -1;
     }
 
     line += sizeof("\r\nContent-Length:") - 1;
@@ -420,7 +444,7 @@ load_done(load_connection_t *c)
         return;
     }
 
-    if (load_operations) {
+    if (load_operations || load_deletes) {
         body = strstr(c->answer, "\r\n\r\n") + 4;
         load_operation(body, c->answer + c->received - body);
     }
@@ -430,33 +454,82 @@ load_done(load_connection_t *c)
 static void
 load_operation(const char *body, size_t len)
 {
-    int          id_len;
-    char         request[512];
-    uint32_t     length;
-    const char  *id;
+    int          id_len, fingerprint_len, path_len;
+    const char  *id, *fingerprint, *path;
 
-    id = memmem(body, len, "\"id\":\"", 6);
+    id_len = load_value(body, len, "\"id\":\"", &id);
+    fingerprint_len = load_value(body, len, "\"fingerprint\":\"",
+                                 &fingerprint);
 
-    if (id == NULL) {
-        fprintf(stderr, "load: an answer has no id\n");
+    if (load_operations) {
+        path = "/operations";
+        load_write(load_operations, "GET", path, strlen(path), id, id_len);
+    }
+
+    if (load_deletes) {
+
+        /* it was sent to the list of the certificates */
+
+        path = load_requests[0].data + sizeof("POST ") - 1;
+        path_len = strcspn(path, " ");
+
+        load_write(load_deletes, "DELETE", path, path_len, fingerprint,
+                   fingerprint_len);
+    }
+}
+
+
+static int
+load_value(const char *body, size_t len, const char *key, const char **value)
+{
+    const char  *p;
+
+    p = memmem(body, len, key, strlen(key));
+
+    if (p == NULL) {
+        fprintf(stderr, "load: an answer has no %s\n", key);
         exit(1);
     }
 
-    id += 6;
-    id_len = strcspn(id, "\"");
+    *value = p + strlen(key);
+
+    return strcspn(*value, "\"");
+}
+
+
+static void
+load_write(FILE *file, const char *method, const char *path, int path_len,
+    const char *name, int len)
+{
+    char      request[512];
+    uint32_t  length;
 
     length = snprintf(request, sizeof(request),
-                      "GET /operations/%.*s HTTP/1.1\r\n"
+                      "%s %.*s/%.*s HTTP/1.1\r\n"
                       "Host: bench\r\n"
                       "Authorization: Bearer bench\r\n"
-                      "\r\n", id_len, id);
+                      "\r\n", method, path_len, path, len, name);
 
     if (length >= sizeof(request)
-        || fwrite(&length, sizeof(length), 1, load_operations) != 1
-        || fwrite(request, length, 1, load_operations) != 1)
+        || fwrite(&length, sizeof(length), 1, file) != 1
+        || fwrite(request, length, 1, file) != 1)
     {
         load_fail("fwrite()");
     }
+}
+
+
+static FILE *
+load_create(const char *name)
+{
+    FILE  *file;
+
+    file = fopen(name, "w");
+    if (file == NULL) {
+        load_fail(name);
+    }
+
+    return file;
 }
 
 

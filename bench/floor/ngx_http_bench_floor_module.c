@@ -37,6 +37,9 @@
 #define NGX_HTTP_BENCH_ARGC      28
 #define NGX_HTTP_BENCH_NKEYS     12
 
+/* of them that of the certificate */
+#define NGX_HTTP_BENCH_CERTIFICATE  4
+
 #define NGX_HTTP_BENCH_ID        20
 #define NGX_HTTP_BENCH_SHA1      20
 #define NGX_HTTP_BENCH_SHA256    32
@@ -346,6 +349,7 @@ ngx_http_bench_argv(ngx_http_request_t *r, ngx_http_bench_ctx_t *ctx,
     ctx->query.argc = NGX_HTTP_BENCH_ARGC;
     ctx->query.argv = ctx->argv;
     ctx->query.writes = 1;
+    ctx->query.large = 0;
 
     return NGX_OK;
 }
@@ -416,6 +420,8 @@ ngx_http_bench_get_handler(ngx_http_request_t *r)
     id = r->uri.data + r->uri.len - NGX_HTTP_BENCH_ID;
 
     ctx->query.script = NULL;
+    ctx->query.writes = 0;
+    ctx->query.large = 0;
     ctx->query.nkeys = 1;
     ctx->query.argc = sizeof(argv) / sizeof(ngx_str_t);
     ctx->query.argv = ctx->argv;
@@ -485,7 +491,7 @@ ngx_http_bench_get_certificate(ngx_http_request_t *r,
 
     /* the key of a certificate, as the add knows it */
 
-    key = &blcf->argv[1];
+    key = &blcf->argv[NGX_HTTP_BENCH_CERTIFICATE];
 
     p = ngx_pnalloc(r->pool, key->len);
     if (p == NULL) {
