@@ -5,8 +5,9 @@
 
 # t/unit/build.sh NGINX_SRC OBJS_DIR OUT_DIR [CC] [FLAG ...]
 #
-# Builds every t/unit/*_test.c into OUT_DIR, each with the pure part of the
-# module and the real objects of nginx's core: no event loop, no HTTP.
+# Builds every t/unit/*_test.c and *_driver.c into OUT_DIR, each with the pure
+# part of the module and the real objects of nginx's core: no event loop, no
+# HTTP.
 #
 #   NGINX_SRC   nginx's full source
 #   OBJS_DIR    a configured build directory, for ngx_auto_config.h
@@ -97,9 +98,9 @@ support="$out/pure/unit.o $out/pure/nginx_stubs.o -Wl,--wrap=ngx_alloc"
 libs="$out/core/libcore.a -Wl,--as-needed -lcrypto -lyajl -lhiredis"
 
 
-# the tests
+# the tests, and what reads messages for t/unit/protobuf_oracle
 
-for source in "$root"/t/unit/*_test.c; do
+for source in "$root"/t/unit/*_test.c "$root"/t/unit/*_driver.c; do
     [ -f "$source" ] || continue
     name=${source##*/}
     $cc $flags $warnings $include "$source" $support \
