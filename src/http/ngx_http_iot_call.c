@@ -73,6 +73,12 @@ ngx_http_iot_call_step(ngx_http_request_t *r, ngx_http_iot_ctx_t *ctx,
         rc = NGX_ERROR;
     }
 
+    if (rc == NGX_DECLINED && ctx->call.purge) {
+        /* the store fails after the change was made: a task goes on with it */
+        ngx_memzero(&ctx->call.error, sizeof(ngx_iot_error_t));
+        rc = NGX_OK;
+    }
+
     if (ctx->parts && (rc == NGX_DECLINED || rc == NGX_ERROR)) {
         return ngx_http_iot_break_off(r, ctx);
     }
