@@ -79,6 +79,7 @@ sub a_life {
     $of{gone} = $client->create(undef, [ 8 ]);
     $of{remove} = $client->remove($of{gone}{created});
     $of{poll} = $client->poll($of{add}{operation});
+    $client->import_($two, 10, 11);
     $of{free} = $client->add($one, 9);
     $client->delete($one, 9);
 

@@ -289,10 +289,12 @@ sub failed_over {
 sub in_step {
     my ($self) = @_;
 
-    my $port = port($self->master);
+    # a second failover may follow the first
 
     return RedisLab::wait_for(sub {
-        !grep {
+        my $port = port($self->master);
+
+        return !grep {
             ($_->info('role') // '') ne 'slave'
                 || ($_->info('master_port') // '') != $port
                 || ($_->info('master_link_status') // '') ne 'up'

@@ -179,6 +179,10 @@ sub look_for_strangers {
 
     my (%asked, %silent, %refused);
 
+    # an import's operation has no certificate, and its answer not its content
+    $silent{what($METHOD{add}, $_->{registry})}++
+        for grep { $_->{kind} eq 'import' } @{$self->{entries}};
+
     for my $entry ($self->changes) {
         my $what = what($METHOD{$entry->{kind}}, @$entry{qw(registry
                                                        fingerprint)});
@@ -255,7 +259,7 @@ sub look_at_certificates {
 
     for my $registry (sort keys %$certificates) {
         my $there = $certificates->{$registry};
-        my $count = $self->counted($registry);
+        my $count = $self->counted($registry, $there);
 
         push @{$owners{$_}}, $registry for keys %$there;
 
@@ -280,17 +284,18 @@ sub look_at_certificates {
 # adds less deletes, by fingerprint
 
 sub counted {
-    my ($self, $registry) = @_;
+    my ($self, $registry, $there) = @_;
 
     my $list = $self->{view}{operations}{$registry};
     my %count;
 
-    for (grep { executed($_) } values %$list) {
+    for (grep { executed($_) && $_->{fingerprint} } values %$list) {
         $count{$_->{fingerprint}}++ if $_->{method} eq $METHOD{add};
         $count{$_->{fingerprint}}-- if $_->{method} eq $METHOD{delete};
     }
 
-    $count{$_}++ for $self->begun_with($registry);
+    $count{$_}++ for $self->begun_with($registry),
+                     $self->imported($registry, $there);
 
     return \%count;
 }
@@ -314,6 +319,19 @@ sub begun_with {
         grep { $_->{kind} eq 'create' && silent($_) } @{$self->{entries}};
 
     return grep { $silent{$_} } keys %{$self->{view}{certificates}{$registry}};
+}
+
+
+# what was, and of what may have been what is there
+
+sub imported {
+    my ($self, $registry, $there) = @_;
+
+    return map {
+        my $whole = $_->{whole};
+        grep { $whole || exists $there->{$_} } @{$_->{imported}};
+    } grep { $_->{kind} eq 'import' && $_->{registry} eq $registry }
+      @{$self->{entries}};
 }
 
 

@@ -21,6 +21,7 @@ use warnings;
 
 use Digest::SHA qw(sha256_hex);
 use Faults::Journal;
+use IO::Select;
 use Iot qw(body der json);
 use Iot::Load ();
 use Iot::Nginx;
@@ -54,6 +55,10 @@ my @STEPS = (
     [ 1, \&step_remove ],
 );
 
+# of all steps; a worker deletes in batches of 200
+my $LARGE = 1 / 400;
+my $MANY = 900;
+
 
 sub run {
     my ($self, $over, $done) = @_;
@@ -65,7 +70,13 @@ sub run {
     my @steps = map { my ($times, $step) = @$_; ($step) x $times } @STEPS;
 
     until ($over->()) {
-        $steps[rand @steps]->($self);
+        if ($self->{large} && rand() < $LARGE) {
+            $self->step_large;
+
+        } else {
+            $steps[rand @steps]->($self);
+        }
+
         sleep 0.005 + rand 0.03;
     }
 }
@@ -268,6 +279,24 @@ sub step_remove {
 }
 
 
+# A registry whose delete goes on after its answer, whatever becomes of the
+# worker that is at it.
+
+sub step_large {
+    my ($self) = @_;
+
+    my $entry = $self->resolve($self->create(undef, [], new_key()));
+    my $id = $entry->{created} or return;
+
+    $self->import_($id, map { $self->number } 1 .. $MANY);
+    push @{$self->{mine}}, { id => $id };
+    sleep rand 0.5;
+    @{$self->{mine}} = sort { ($b->{id} eq $id) <=> ($a->{id} eq $id) }
+                       @{$self->{mine}};
+    $self->step_remove;
+}
+
+
 # ---- until the outcome is known --------------------------------------------
 
 sub unknown {
@@ -412,6 +441,22 @@ sub remove {
 }
 
 
+# The rows of the answer say what was imported; of one that is not whole
+# nobody knows.
+
+sub import_ {
+    my ($self, $registry, @numbers) = @_;
+
+    return $self->call('import',
+        { registry => $registry,
+          imported => [ map { fingerprint($_) } @numbers ] },
+        'POST', "/import$REGISTRIES/$registry/certificates:import",
+        json([ map {
+            { certificateData => Iot::Load::certificate_of($_) }
+        } @numbers ]));
+}
+
+
 sub finish {
     my ($self, $id, $failed) = @_;
 
@@ -470,6 +515,8 @@ sub exchange {
         print $socket Iot::Nginx::text($method, $uri, $body, %header,
                                        Connection => 'keep-alive');
         $answer = Iot::Nginx::read_answer($socket, $ANSWERED);
+        read_chunks($answer, $socket)
+            if ($answer->{headers}{'transfer-encoding'} // '') eq 'chunked';
     }
 
     # some on one connection, so that all workers get some of them
@@ -478,6 +525,32 @@ sub exchange {
            || ($answer->{headers}{connection} // '') eq 'close';
 
     return $answer;
+}
+
+
+# nothing is left on the connection that could be read as the next answer
+
+sub read_chunks {
+    my ($answer, $socket) = @_;
+
+    my $bytes = delete ${*$socket}{iot_rest};
+    my $select = IO::Select->new($socket);
+    my $end = time() + $ANSWERED;
+
+    until ($bytes =~ /\r\n0\r\n\r\n\z/) {
+        last if time() > $end || !$select->can_read($end - time())
+                || !sysread $socket, $bytes, 65536, length $bytes;
+    }
+
+    if ($bytes !~ /\r\n0\r\n\r\n\z/) {
+        $answer->{status} = 0;
+        return;
+    }
+
+    while ($bytes =~ s/\A([0-9a-f]+)\r\n//i && hex $1) {
+        $answer->{body} .= substr $bytes, 0, hex $1, '';
+        $bytes =~ s/\A\r\n//;
+    }
 }
 
 
@@ -507,6 +580,15 @@ sub understand {
     }
 
     return if $entry->{kind} eq 'get';
+
+    # what was imported is what rows say that are there
+    if ($entry->{kind} eq 'import') {
+        $entry->{imported} = [ map { $_->{fingerprint} }
+            grep { $_->{result} eq 'IMPORTED' } @{$json->{rows}} ]
+            if $json->{counts};
+        $entry->{whole} = $json->{counts} ? 1 : 0;
+        return;
+    }
 
     my $operation = $entry->{kind} eq 'finish' ? $json->{operation} : $json;
 

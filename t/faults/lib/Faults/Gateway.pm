@@ -44,6 +44,13 @@ sub start {
         iot_completion backend;
     }
 
+    location /import/ {
+        rewrite ^/import(/.*)$ $1 break;
+        client_max_body_size 10m;
+        iot_api main;
+        iot_import on;
+    }
+
     location /operations/ {
         iot_operations main;
     }

@@ -7,7 +7,7 @@ package Faults::Journal;
 # for each client.
 #
 #     kind         add, delete; create, update, remove (of registries);
-#                  finish, cancel, poll, get
+#                  import, finish, cancel, poll, get
 #     client       who
 #     from, to     when it was sent, and when there was an answer or none
 #     sent         0: nginx has certainly not got all of it
@@ -18,6 +18,7 @@ package Faults::Journal;
 #     number, numbers
 #                  of the certificates, see Iot::Load::certificate_of()
 #     of           the operation that was asked for
+#     imported     fingerprints that were, or may have been: whole tells
 #     operation    the id in the answer, in that of an error as well
 #     created      the registry that a Create answered
 #     content      of the operation in the answer, see content()

@@ -12,6 +12,9 @@ package Faults::Run;
 #     $run->report                    text
 #     $run->{injected}{KIND}          how many there were
 #
+# large => 1: clients also delete registries that are so large that it takes
+# a while; if a worker dies over one, the round takes a minute longer.
+#
 # When the seconds are over no fault is begun any more; what the round has
 # begun is checked.  keep => DIR: journals and logs of rounds with violations
 # are left there.
@@ -38,7 +41,7 @@ use List::Util qw(max min sum0);
 use POSIX ();
 use Time::HiRes qw(sleep time);
 
-my $CLIENTS = 5;
+my $CLIENTS = 6;
 my $REGISTRIES = 6;
 
 # the rude ones have a journal after those of the clients
@@ -232,7 +235,7 @@ sub client {
 
     my $client = Faults::Client->new(number => $n, seed => $self->{seed},
         nginx => $self->{gateway}{nginx}, journal => $self->journal($n),
-        registries => $self->{registries});
+        registries => $self->{registries}, large => $self->{large});
 
     $client->run(sub { -e "$self->{dir}/stop" }, sub {
         sysseek $beats, 8 * $n, 0;
@@ -327,6 +330,8 @@ sub keep {
     make_path($to);
     copy($_, $to) for glob "$self->{dir}/*";
     copy($self->{gateway}{nginx}->path('logs/error.log'), $to);
+    copy("$_->{dir}/log", "$to/redis.$_->{port}")
+        for $self->{deployment}->nodes;
 
     open my $file, '>', "$to/violations" or die "$to: $!";
     print $file map { "$_\n" } @bad;
