@@ -25,7 +25,7 @@ build:	## the dynamic module for Debian's nginx: build/ngx_http_iot_module.so
 	@echo "built build/ngx_http_iot_module.so"
 
 run:	## the gateway with a private Redis in the foreground; PORT=8080
-	@PORT='$(PORT)' exec conf/run
+	@PORT='$(PORT)' GRPC_PORT='$(GRPC_PORT)' exec conf/run
 
 test:	## every test, in both builds of nginx; installs what it needs
 	@.ci/test

@@ -407,6 +407,25 @@ ngx_iot_call_link_lost(ngx_iot_call_t *call)
 
 
 void
+ngx_iot_call_expired(ngx_iot_call_t *call)
+{
+    if (ngx_iot_call_may_have_changed(call)) {
+        ngx_iot_error(&call->error, STORE_TIMEOUT_UNKNOWN,
+                      "the deadline of the call passed before the store "
+                      "answered; the operation tells whether the change was "
+                      "made");
+        ngx_iot_call_outcome_unknown(call);
+        return;
+    }
+
+    ngx_iot_claim_abandon(call);
+
+    ngx_iot_error(&call->error, DEADLINE_PASSED,
+                  "the deadline of the call passed");
+}
+
+
+void
 ngx_iot_call_aborted(ngx_iot_call_t *call)
 {
     if (call->claim && !ngx_iot_call_may_have_changed(call)) {

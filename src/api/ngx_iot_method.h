@@ -180,6 +180,9 @@ typedef struct {
 
     /* verbs that the path has, when it has not this one */
     ngx_uint_t                     allow;
+
+    /* it is gRPC's path: the rest stands in the message */
+    ngx_uint_t                     rpc;     /* unsigned  rpc:1; */
 } ngx_iot_route_t;
 
 
@@ -335,6 +338,9 @@ void ngx_iot_call_queue_full(ngx_iot_call_t *call);
 void ngx_iot_call_timed_out(ngx_iot_call_t *call);
 void ngx_iot_call_link_lost(ngx_iot_call_t *call);
 void ngx_iot_call_unreplicated(ngx_iot_call_t *call);
+
+/* the client's deadline passed; what was sent may have been done */
+void ngx_iot_call_expired(ngx_iot_call_t *call);
 
 /* nobody waits for the call any more */
 void ngx_iot_call_aborted(ngx_iot_call_t *call);

@@ -59,6 +59,15 @@
     row(GRPC_NOT_SERVED, "GRPC_NOT_SERVED", UNIMPLEMENTED)                    \
     row(PASSWORDS_NOT_SERVED, "PASSWORDS_NOT_SERVED", UNIMPLEMENTED)          \
     row(ENDPOINT_NOT_FOUND, "ENDPOINT_NOT_FOUND", NOT_FOUND)                  \
+    row(GRPC_REQUIRED, "GRPC_REQUIRED", UNIMPLEMENTED)                        \
+    row(HTTP2_REQUIRED, "HTTP2_REQUIRED", UNIMPLEMENTED)                      \
+    row(GRPC_ENCODING, "GRPC_ENCODING", UNIMPLEMENTED)                        \
+    row(GRPC_NOT_UNARY, "GRPC_NOT_UNARY", UNIMPLEMENTED)                      \
+    row(GRPC_MALFORMED, "GRPC_MALFORMED", INTERNAL)                           \
+    row(RPC_NOT_FOUND, "RPC_NOT_FOUND", UNIMPLEMENTED)                        \
+    row(MESSAGE_TOO_LARGE, "REQUEST_TOO_LARGE", RESOURCE_EXHAUSTED)           \
+    row(ANSWER_TOO_LARGE, "ANSWER_TOO_LARGE", RESOURCE_EXHAUSTED)             \
+    row(DEADLINE_PASSED, "DEADLINE_PASSED", DEADLINE_EXCEEDED)                \
                                                                               \
     row(REGISTRY_NOT_FOUND, "REGISTRY_NOT_FOUND", NOT_FOUND)                  \
     row(REGISTRY_DISABLED, "REGISTRY_DISABLED", FAILED_PRECONDITION)          \

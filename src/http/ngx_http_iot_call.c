@@ -86,17 +86,16 @@ ngx_http_iot_call_step(ngx_http_request_t *r, ngx_http_iot_ctx_t *ctx,
     switch (rc) {
 
     case NGX_OK:
-        return ctx->parts ? ngx_http_iot_send_last_part(r, ctx)
-                          : ngx_http_iot_send_answer(r, ctx);
+        return ctx->door->answer(r, ctx);
 
     case NGX_BUSY:
-        return ngx_http_iot_send_part(r, ctx);
+        return ctx->door->part(r, ctx);
 
     case NGX_DONE:
         return NGX_DONE;
 
     case NGX_DECLINED:
-        return ngx_http_iot_send_error(r, ctx);
+        return ctx->door->error(r, ctx);
 
     default:
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
@@ -355,10 +354,20 @@ ngx_http_iot_cleanup(void *data)
     ngx_http_iot_ctx_t  *ctx = data;
 
     if (ctx->command) {
+        ngx_iot_call_aborted(&ctx->call);
+    }
+
+    ngx_http_iot_call_stop(ctx);
+    ngx_http_iot_call_release(ctx);
+}
+
+
+void
+ngx_http_iot_call_stop(ngx_http_iot_ctx_t *ctx)
+{
+    if (ctx->command) {
         ngx_iot_redis_cancel(ctx->command);
         ctx->command = NULL;
-
-        ngx_iot_call_aborted(&ctx->call);
     }
 
     if (ctx->delay.timer_set) {
@@ -367,7 +376,6 @@ ngx_http_iot_cleanup(void *data)
 
     ngx_http_iot_volley_cancel(ctx);
     ngx_http_iot_slices_cancel(ctx);
-    ngx_http_iot_call_release(ctx);
 }
 
 

@@ -63,7 +63,7 @@ ngx_http_iot_ctx_create(ngx_http_request_t *r)
 
         /* for the log of what is refused before the gateway is asked */
 
-        (void) ngx_http_iot_route(r, NGX_IOT_ALL_SERVICES, &ctx->route);
+        ngx_http_iot_guess_route(r, &ctx->route);
 
         if (r == r->main) {
             cln = ngx_pool_cleanup_add(r->pool, 0);
@@ -120,6 +120,60 @@ ngx_http_iot_preaccess_handler(ngx_http_request_t *r)
 }
 
 
+ngx_int_t
+ngx_http_iot_route(ngx_http_request_t *r, ngx_uint_t services,
+    ngx_iot_route_t *route)
+{
+    ngx_uint_t  verb;
+
+    if (services & NGX_HTTP_IOT_GRPC) {
+        ngx_memzero(route, sizeof(ngx_iot_route_t));
+        route->rpc = 1;
+
+        return ngx_iot_method_find_rpc(services, &r->uri, &route->method);
+    }
+
+    switch (r->method) {
+
+    case NGX_HTTP_GET:
+    case NGX_HTTP_HEAD:
+        verb = NGX_IOT_GET;
+        break;
+
+    case NGX_HTTP_POST:
+        verb = NGX_IOT_POST;
+        break;
+
+    case NGX_HTTP_DELETE:
+        verb = NGX_IOT_DELETE;
+        break;
+
+    case NGX_HTTP_PATCH:
+        verb = NGX_IOT_PATCH;
+        break;
+
+    default:
+        verb = 0;
+    }
+
+    return ngx_iot_method_find(services, verb, &r->uri, route);
+}
+
+
+void
+ngx_http_iot_guess_route(ngx_http_request_t *r, ngx_iot_route_t *route)
+{
+    if (ngx_http_iot_route(r, NGX_IOT_ALL_SERVICES, route) == NGX_OK
+        || route->allow)
+    {
+        return;
+    }
+
+    (void) ngx_http_iot_route(r, NGX_IOT_ALL_SERVICES|NGX_HTTP_IOT_GRPC,
+                              route);
+}
+
+
 /* a request may come here again by an internal redirect: all is set anew */
 ngx_int_t
 ngx_http_iot_call_init(ngx_http_request_t *r, ngx_http_iot_ctx_t *ctx)
@@ -134,6 +188,8 @@ ngx_http_iot_call_init(ngx_http_request_t *r, ngx_http_iot_ctx_t *ctx)
     ctx->authorized = 0;
     ctx->answered = 0;
     ctx->parts = 0;
+    ctx->message = NULL;
+    ctx->message_len = 0;
 
     call->settings = &ilcf->settings;
     call->pool = r->pool;

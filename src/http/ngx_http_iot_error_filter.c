@@ -12,6 +12,9 @@
  * The headers that every answer of a gateway location carries, and the
  * contract's JSON in place of the pages of errors that nginx itself raises,
  * without error_page; one that the user has set wins.
+ *
+ * To a call of gRPC, anywhere in a server with a location for them, it is a
+ * status: a page means nothing to it, unless the user's speaks gRPC itself.
  */
 
 
@@ -27,12 +30,16 @@ static ngx_int_t ngx_http_iot_header_filter(ngx_http_request_t *r);
 static ngx_int_t ngx_http_iot_body_filter(ngx_http_request_t *r,
     ngx_chain_t *in);
 static ngx_uint_t ngx_http_iot_concerned(ngx_http_request_t *r);
+static ngx_uint_t ngx_http_iot_call_concerned(ngx_http_request_t *r);
 static ngx_uint_t ngx_http_iot_raised(ngx_http_request_t *r,
     ngx_http_iot_ctx_t *ctx);
 static ngx_int_t ngx_http_iot_replace(ngx_http_request_t *r,
     ngx_http_iot_ctx_t *ctx);
+static ngx_int_t ngx_http_iot_replace_page(ngx_http_request_t *r,
+    ngx_http_iot_ctx_t *ctx, const ngx_iot_error_t *err);
 static void ngx_http_iot_raised_error(ngx_http_request_t *r,
     ngx_iot_error_t *err);
+static void ngx_http_iot_raised_status(ngx_iot_error_t *err);
 
 
 static const ngx_http_iot_raised_t  ngx_http_iot_raised_errors[] = {
@@ -196,6 +203,10 @@ ngx_http_iot_concerned(ngx_http_request_t *r)
     iscf = ngx_http_get_module_srv_conf(r, ngx_http_iot_module);
     cscf = ngx_http_get_module_srv_conf(r, ngx_http_core_module);
 
+    if (r->err_status && ngx_http_iot_call_concerned(r)) {
+        return 1;
+    }
+
     if (!iscf->gateway || r->loc_conf != cscf->ctx->loc_conf) {
         return 0;
     }
@@ -214,6 +225,27 @@ ngx_http_iot_concerned(ngx_http_request_t *r)
 }
 
 
+static ngx_uint_t
+ngx_http_iot_call_concerned(ngx_http_request_t *r)
+{
+    ngx_str_t                *type;
+    ngx_http_iot_srv_conf_t  *iscf;
+
+    static ngx_str_t  grpc = ngx_string("application/grpc");
+
+    iscf = ngx_http_get_module_srv_conf(r, ngx_http_iot_module);
+
+    if (!iscf->grpc || !ngx_http_iot_grpc_call(r)) {
+        return 0;
+    }
+
+    type = &r->headers_out.content_type;
+
+    return type->len < grpc.len
+           || ngx_strncasecmp(type->data, grpc.data, grpc.len) != 0;
+}
+
+
 /*
  * err_status is set by ngx_http_special_response_handler() alone; it stays
  * over an internal redirect to the user's error_page.
@@ -229,14 +261,37 @@ ngx_http_iot_raised(ngx_http_request_t *r, ngx_http_iot_ctx_t *ctx)
 static ngx_int_t
 ngx_http_iot_replace(ngx_http_request_t *r, ngx_http_iot_ctx_t *ctx)
 {
-    ngx_buf_t        *b;
-    ngx_str_t         json;
-    ngx_iot_error_t   err;
+    ngx_iot_error_t  err;
 
     ngx_http_iot_raised_error(r, &err);
 
-    if (ngx_http_iot_status(r, &err, &json) != NGX_OK
-        || ngx_http_iot_error_headers(r, &err) != NGX_OK)
+    if (ngx_http_iot_call_concerned(r)) {
+        ngx_http_iot_raised_status(&err);
+
+        if (ngx_http_iot_grpc_status(r, &err) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+    } else if (ngx_http_iot_replace_page(r, ctx, &err) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    ctx->answered = 1;
+    ctx->code = ngx_iot_error_code(&err);
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_iot_replace_page(ngx_http_request_t *r, ngx_http_iot_ctx_t *ctx,
+    const ngx_iot_error_t *err)
+{
+    ngx_buf_t  *b;
+    ngx_str_t   json;
+
+    if (ngx_http_iot_status(r, NGX_IOT_JSON, err, &json) != NGX_OK
+        || ngx_http_iot_error_headers(r, err) != NGX_OK)
     {
         return NGX_ERROR;
     }
@@ -253,8 +308,6 @@ ngx_http_iot_replace(ngx_http_request_t *r, ngx_http_iot_ctx_t *ctx)
     b->last_in_chain = 1;
 
     ctx->page = b;
-    ctx->answered = 1;
-    ctx->code = ngx_iot_error_code(&err);
 
     ngx_http_iot_json_headers(r, json.len);
 
@@ -295,5 +348,25 @@ ngx_http_iot_raised_error(ngx_http_request_t *r, ngx_iot_error_t *err)
     } else {
         ngx_iot_error(err, INTERNAL_ERROR,
                       "the gateway failed; its error log tells more");
+    }
+}
+
+
+/* of two errors gRPC has other codes than REST */
+static void
+ngx_http_iot_raised_status(ngx_iot_error_t *err)
+{
+    switch (err->reason) {
+
+    case NGX_IOT_REASON_ROUTE_NOT_FOUND:
+        ngx_iot_error(err, RPC_NOT_FOUND, "the API has no such method");
+        break;
+
+    case NGX_IOT_REASON_REQUEST_TOO_LARGE:
+        ngx_iot_error(err, MESSAGE_TOO_LARGE, "the message is too large");
+        break;
+
+    default:
+        break;
     }
 }

@@ -31,6 +31,8 @@ ngx_http_iot_handler(ngx_http_request_t *r)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
+    ctx->door = &ngx_http_iot_rest_door;
+
     /* an answer is not a document: If-None-Match and the like mean nothing */
 
     r->disable_not_modified = 1;
@@ -149,39 +151,6 @@ ngx_http_iot_admit(ngx_http_request_t *r, ngx_http_iot_ctx_t *ctx)
     }
 
     return NGX_OK;
-}
-
-
-ngx_int_t
-ngx_http_iot_route(ngx_http_request_t *r, ngx_uint_t services,
-    ngx_iot_route_t *route)
-{
-    ngx_uint_t  verb;
-
-    switch (r->method) {
-
-    case NGX_HTTP_GET:
-    case NGX_HTTP_HEAD:
-        verb = NGX_IOT_GET;
-        break;
-
-    case NGX_HTTP_POST:
-        verb = NGX_IOT_POST;
-        break;
-
-    case NGX_HTTP_DELETE:
-        verb = NGX_IOT_DELETE;
-        break;
-
-    case NGX_HTTP_PATCH:
-        verb = NGX_IOT_PATCH;
-        break;
-
-    default:
-        verb = 0;
-    }
-
-    return ngx_iot_method_find(services, verb, &r->uri, route);
 }
 
 

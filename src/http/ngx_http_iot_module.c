@@ -39,6 +39,8 @@ static char *ngx_http_iot_check_settings(ngx_conf_t *cf,
 static char *ngx_http_iot_api(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 static char *ngx_http_iot_operations(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+static char *ngx_http_iot_grpc(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
 static char *ngx_http_iot_status_location(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_iot_complete(ngx_conf_t *cf, ngx_command_t *cmd,
@@ -54,9 +56,10 @@ static char *ngx_http_iot_set_rsa_bits(ngx_conf_t *cf, ngx_command_t *cmd,
 static char *ngx_http_iot_set_accept(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_iot_serve(ngx_conf_t *cf,
-    ngx_http_iot_loc_conf_t *ilcf, ngx_uint_t service);
+    ngx_http_iot_loc_conf_t *ilcf, ngx_uint_t services);
 static char *ngx_http_iot_serve_without(ngx_conf_t *cf,
-    ngx_http_iot_loc_conf_t *ilcf, ngx_uint_t service);
+    ngx_http_iot_loc_conf_t *ilcf, ngx_uint_t services);
+static ngx_http_handler_pt ngx_http_iot_content_handler(ngx_uint_t services);
 
 static ngx_int_t ngx_http_iot_watch_store(ngx_conf_t *cf,
     ngx_iot_redis_conf_t *store);
@@ -113,6 +116,13 @@ static ngx_command_t  ngx_http_iot_commands[] = {
     { ngx_string("iot_operations"),
       NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
       ngx_http_iot_operations,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("iot_grpc"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_iot_grpc,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
       NULL },
@@ -462,8 +472,7 @@ ngx_http_iot_inherit_service(ngx_conf_t *cf, ngx_http_iot_loc_conf_t *prev,
     conf->address = prev->address;
 
     if (conf->services && clcf->lmt_excpt && clcf->handler == NULL) {
-        clcf->handler = (conf->services == NGX_HTTP_IOT_STATUS)
-                        ? ngx_http_iot_status_handler : ngx_http_iot_handler;
+        clcf->handler = ngx_http_iot_content_handler(conf->services);
     }
 }
 
@@ -547,12 +556,34 @@ ngx_http_iot_operations(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
 
 static char *
+ngx_http_iot_grpc(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+#if (NGX_HTTP_V2)
+
+    ngx_http_iot_srv_conf_t  *iscf;
+
+    iscf = ngx_http_conf_get_module_srv_conf(cf, ngx_http_iot_module);
+    iscf->grpc = 1;
+
+    return ngx_http_iot_serve(cf, conf, NGX_IOT_REGISTRY_SERVICE
+                                        |NGX_IOT_OPERATION_SERVICE
+                                        |NGX_IOT_ENDPOINT_SERVICE
+                                        |NGX_HTTP_IOT_GRPC);
+
+#else
+
+    return "needs an nginx that was built with HTTP/2, which gRPC is part of";
+
+#endif
+}
+
+
+static char *
 ngx_http_iot_status_location(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_iot_loc_conf_t  *ilcf = conf;
 
-    char                      *rv;
-    ngx_http_core_loc_conf_t  *clcf;
+    char  *rv;
 
     rv = ngx_http_iot_serve(cf, ilcf, NGX_HTTP_IOT_STATUS);
     if (rv != NGX_CONF_OK) {
@@ -562,9 +593,6 @@ ngx_http_iot_status_location(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     if (ngx_iot_redis_status_use(cf, ilcf->store) != NGX_OK) {
         return NGX_CONF_ERROR;
     }
-
-    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
-    clcf->handler = ngx_http_iot_status_handler;
 
     return NGX_CONF_OK;
 }
@@ -646,12 +674,12 @@ ngx_http_iot_set_accept(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
 static char *
 ngx_http_iot_serve(ngx_conf_t *cf, ngx_http_iot_loc_conf_t *ilcf,
-    ngx_uint_t service)
+    ngx_uint_t services)
 {
     char       *rv;
     ngx_str_t  *value;
 
-    rv = ngx_http_iot_serve_without(cf, ilcf, service);
+    rv = ngx_http_iot_serve_without(cf, ilcf, services);
     if (rv != NGX_CONF_OK) {
         return rv;
     }
@@ -663,7 +691,7 @@ ngx_http_iot_serve(ngx_conf_t *cf, ngx_http_iot_loc_conf_t *ilcf,
         return NGX_CONF_ERROR;
     }
 
-    if ((service & NGX_IOT_REGISTRY_SERVICE)
+    if ((services & NGX_IOT_REGISTRY_SERVICE)
         && ngx_http_iot_watch_store(cf, ilcf->store) != NGX_OK)
     {
         return NGX_CONF_ERROR;
@@ -676,25 +704,37 @@ ngx_http_iot_serve(ngx_conf_t *cf, ngx_http_iot_loc_conf_t *ilcf,
 /* a service that needs no store */
 static char *
 ngx_http_iot_serve_without(ngx_conf_t *cf, ngx_http_iot_loc_conf_t *ilcf,
-    ngx_uint_t service)
+    ngx_uint_t services)
 {
     ngx_http_iot_srv_conf_t   *iscf;
     ngx_http_core_loc_conf_t  *clcf;
 
     if (ilcf->services) {
-        return (ilcf->services & service) ? "is duplicate"
+        return (ilcf->services == services) ? "is duplicate"
                                   : "is in a location with another service";
     }
 
-    ilcf->services = service;
+    ilcf->services = services;
 
     iscf = ngx_http_conf_get_module_srv_conf(cf, ngx_http_iot_module);
     iscf->gateway = 1;
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
-    clcf->handler = ngx_http_iot_handler;
+    clcf->handler = ngx_http_iot_content_handler(services);
 
     return NGX_CONF_OK;
+}
+
+
+static ngx_http_handler_pt
+ngx_http_iot_content_handler(ngx_uint_t services)
+{
+    if (services == NGX_HTTP_IOT_STATUS) {
+        return ngx_http_iot_status_handler;
+    }
+
+    return (services & NGX_HTTP_IOT_GRPC) ? ngx_http_iot_grpc_handler
+                                          : ngx_http_iot_handler;
 }
 
 

@@ -21,6 +21,9 @@
 /* in place of services: the location shows how the store is */
 #define NGX_HTTP_IOT_STATUS  0x100
 
+/* beside services: they are served over gRPC */
+#define NGX_HTTP_IOT_GRPC    0x200
+
 
 /* the HTTP door: what a request needs from its configuration */
 
@@ -39,13 +42,16 @@ typedef struct {
 typedef struct {
     /* a location here is a gateway's: errors before a location are ours too */
     ngx_uint_t                  gateway;    /* unsigned  gateway:1; */
+
+    /* one of them speaks gRPC: so do errors that calls meet beside it */
+    ngx_uint_t                  grpc;       /* unsigned  grpc:1; */
 } ngx_http_iot_srv_conf_t;
 
 
 typedef struct {
     /*
-     * NGX_IOT_REGISTRY_SERVICE and others, or NGX_HTTP_IOT_STATUS; 0: not a
-     * gateway location
+     * NGX_IOT_REGISTRY_SERVICE and others, with NGX_HTTP_IOT_GRPC or not, or
+     * NGX_HTTP_IOT_STATUS; 0: not a gateway location
      */
     ngx_uint_t                  services;
     ngx_iot_redis_conf_t       *store;      /* NULL: they need none */
@@ -73,10 +79,30 @@ typedef struct {
 typedef struct ngx_http_iot_shot_s  ngx_http_iot_shot_t;
 
 
-/* the life of one request in the gateway */
+typedef struct ngx_http_iot_ctx_s   ngx_http_iot_ctx_t;
+
+typedef ngx_int_t (*ngx_http_iot_send_pt)(ngx_http_request_t *r,
+    ngx_http_iot_ctx_t *ctx);
+
+
+/*
+ * How a door says what became of a call.  The results are for
+ * ngx_http_finalize_request(); that of part(), which goes on with the call, is
+ * as that of ngx_http_iot_call_start().
+ */
 
 typedef struct {
+    ngx_http_iot_send_pt        answer;     /* the whole, or what is left */
+    ngx_http_iot_send_pt        part;
+    ngx_http_iot_send_pt        error;
+} ngx_http_iot_door_t;
+
+
+/* the life of one request in the gateway */
+
+struct ngx_http_iot_ctx_s {
     ngx_http_request_t         *request;
+    const ngx_http_iot_door_t  *door;
     ngx_iot_route_t             route;
     ngx_iot_call_t              call;
 
@@ -105,16 +131,24 @@ typedef struct {
     /* of the parts by turns: filters look at one after it was sent */
     ngx_buf_t                  *bufs;
 
+    /* gRPC: the deadline; the message of the answer as far as it is made */
+    ngx_event_t                 deadline;
+    ngx_chain_t                *message;
+    ngx_chain_t                *message_last;
+    size_t                      message_len;
+
     unsigned                    parts:1;    /* the header went out */
     unsigned                    odd:1;      /* whose turn it is */
     unsigned                    authorized:1;
     unsigned                    stored:1;   /* store_time is set */
     unsigned                    answered:1;
     unsigned                    replaced:1; /* page was sent */
-} ngx_http_iot_ctx_t;
+};
 
 
 extern ngx_module_t  ngx_http_iot_module;
+
+extern const ngx_http_iot_door_t  ngx_http_iot_rest_door;
 
 
 /* ngx_http_iot_context.c: what every call begins with */
@@ -135,6 +169,16 @@ ngx_http_iot_ctx_t *ngx_http_iot_ctx_create(ngx_http_request_t *r);
  */
 ngx_int_t ngx_http_iot_preaccess_handler(ngx_http_request_t *r);
 
+/*
+ * What the path of the request names among services; see
+ * ngx_iot_method_find(), and ngx_iot_method_find_rpc() with NGX_HTTP_IOT_GRPC.
+ */
+ngx_int_t ngx_http_iot_route(ngx_http_request_t *r, ngx_uint_t services,
+    ngx_iot_route_t *route);
+
+/* the same before it is known which location serves the request */
+void ngx_http_iot_guess_route(ngx_http_request_t *r, ngx_iot_route_t *route);
+
 /* what the call has before its method is known; NGX_OK or NGX_ERROR */
 ngx_int_t ngx_http_iot_call_init(ngx_http_request_t *r,
     ngx_http_iot_ctx_t *ctx);
@@ -153,9 +197,9 @@ ngx_iot_msec_t ngx_http_iot_now(void);
 ngx_int_t ngx_http_iot_random(u_char *random, size_t len, ngx_log_t *log);
 
 
-/* ngx_http_iot_handler.c: the front door */
+/* ngx_http_iot_handler.c: the door of REST */
 
-/* the content handler of gateway locations */
+/* the content handler of its locations */
 ngx_int_t ngx_http_iot_handler(ngx_http_request_t *r);
 
 /*
@@ -164,10 +208,6 @@ ngx_int_t ngx_http_iot_handler(ngx_http_request_t *r);
  */
 ngx_int_t ngx_http_iot_query_param(ngx_http_request_t *r,
     const ngx_iot_param_t *param, ngx_str_t *value);
-
-/* what the path of the request names among services, see the method table */
-ngx_int_t ngx_http_iot_route(ngx_http_request_t *r, ngx_uint_t services,
-    ngx_iot_route_t *route);
 
 /* the header Allow of verbs, as the method table has them */
 ngx_int_t ngx_http_iot_allow(ngx_http_request_t *r, ngx_uint_t verbs);
@@ -242,6 +282,9 @@ ngx_int_t ngx_http_iot_call_outcome(ngx_http_iot_ctx_t *ctx,
 /* lets the client go away while the call waits; NGX_DONE or NGX_ERROR */
 ngx_int_t ngx_http_iot_call_wait(ngx_http_request_t *r);
 
+/* what the call waits for is not waited for any more */
+void ngx_http_iot_call_stop(ngx_http_iot_ctx_t *ctx);
+
 /* evaluates iot_access; NGX_OK, NGX_DECLINED with call->error, NGX_ERROR */
 ngx_int_t ngx_http_iot_authorize(ngx_http_request_t *r,
     ngx_http_iot_ctx_t *ctx);
@@ -259,9 +302,13 @@ ngx_int_t ngx_http_iot_send_error(ngx_http_request_t *r,
 ngx_int_t ngx_http_iot_send(ngx_http_request_t *r, ngx_uint_t status,
     ngx_str_t *json);
 
+/* an operation that is not done says when to ask again; NGX_OK, NGX_ERROR */
+ngx_int_t ngx_http_iot_poll_interval(ngx_http_request_t *r,
+    const ngx_iot_operation_t *operation);
+
 /* the google.rpc.Status of err in the request's pool */
-ngx_int_t ngx_http_iot_status(ngx_http_request_t *r,
-    const ngx_iot_error_t *err, ngx_str_t *json);
+ngx_int_t ngx_http_iot_status(ngx_http_request_t *r, ngx_iot_wire_e wire,
+    const ngx_iot_error_t *err, ngx_str_t *text);
 
 /* the headers that go with err but for Allow: Retry-After, WWW-Authenticate */
 ngx_int_t ngx_http_iot_error_headers(ngx_http_request_t *r,
@@ -291,12 +338,66 @@ ngx_int_t ngx_http_iot_send_part(ngx_http_request_t *r,
 ngx_int_t ngx_http_iot_send_last_part(ngx_http_request_t *r,
     ngx_http_iot_ctx_t *ctx);
 
+/* what is allocated for parts ends with the request; NGX_OK or NGX_ERROR */
+ngx_int_t ngx_http_iot_parts_init(ngx_http_request_t *r,
+    ngx_http_iot_ctx_t *ctx);
+
+/* asks for the next part; the result is as that of _call_start() */
+ngx_int_t ngx_http_iot_parts_next(ngx_http_request_t *r,
+    ngx_http_iot_ctx_t *ctx);
+
 /*
  * The answer cannot be completed: the connection ends without a last chunk,
  * so that nobody takes it for the whole.  NGX_ERROR.
  */
 ngx_int_t ngx_http_iot_break_off(ngx_http_request_t *r,
     ngx_http_iot_ctx_t *ctx);
+
+
+/* ngx_http_iot_grpc.c: the door of gRPC */
+
+/* the content handler of its locations */
+ngx_int_t ngx_http_iot_grpc_handler(ngx_http_request_t *r);
+
+/* 1: the request is a call, whatever its location is */
+ngx_uint_t ngx_http_iot_grpc_call(ngx_http_request_t *r);
+
+
+/* ngx_http_iot_grpc_answer.c; see ngx_http_iot_door_t */
+
+ngx_int_t ngx_http_iot_grpc_send_answer(ngx_http_request_t *r,
+    ngx_http_iot_ctx_t *ctx);
+ngx_int_t ngx_http_iot_grpc_send_part(ngx_http_request_t *r,
+    ngx_http_iot_ctx_t *ctx);
+
+
+/* ngx_http_iot_grpc_status.c */
+
+ngx_int_t ngx_http_iot_grpc_send_error(ngx_http_request_t *r,
+    ngx_http_iot_ctx_t *ctx);
+
+/*
+ * Makes the header that is about to be sent the whole answer, with the status
+ * that err is.  NGX_OK or NGX_ERROR.
+ */
+ngx_int_t ngx_http_iot_grpc_status(ngx_http_request_t *r,
+    const ngx_iot_error_t *err);
+
+/* what every answer in gRPC has */
+void ngx_http_iot_grpc_headers(ngx_http_request_t *r);
+
+
+/* ngx_http_iot_deadline.c */
+
+/*
+ * Answers the call when the time of its grpc-timeout is over.  NGX_OK;
+ * NGX_DECLINED: it is over, or malformed, the error is in the call; NGX_ERROR.
+ */
+ngx_int_t ngx_http_iot_deadline_start(ngx_http_request_t *r,
+    ngx_http_iot_ctx_t *ctx);
+
+/* the answer begins */
+void ngx_http_iot_deadline_stop(ngx_http_iot_ctx_t *ctx);
 
 
 /* ngx_http_iot_status.c */

@@ -12,8 +12,6 @@ static ngx_int_t ngx_http_iot_parts_header(ngx_http_request_t *r,
     ngx_http_iot_ctx_t *ctx);
 static ngx_int_t ngx_http_iot_parts_output(ngx_http_request_t *r,
     ngx_http_iot_ctx_t *ctx, ngx_uint_t last);
-static ngx_int_t ngx_http_iot_parts_next(ngx_http_request_t *r,
-    ngx_http_iot_ctx_t *ctx);
 static void ngx_http_iot_parts_free(void *data);
 static ngx_int_t ngx_http_iot_parts_wait(ngx_http_request_t *r);
 static void ngx_http_iot_parts_handler(ngx_http_request_t *r);
@@ -81,22 +79,11 @@ ngx_http_iot_break_off(ngx_http_request_t *r, ngx_http_iot_ctx_t *ctx)
 static ngx_int_t
 ngx_http_iot_parts_header(ngx_http_request_t *r, ngx_http_iot_ctx_t *ctx)
 {
-    ngx_pool_cleanup_t  *cln;
-
     ctx->bufs = ngx_palloc(r->pool, 2 * sizeof(ngx_buf_t));
-    if (ctx->bufs == NULL) {
+
+    if (ctx->bufs == NULL || ngx_http_iot_parts_init(r, ctx) != NGX_OK) {
         return NGX_ERROR;
     }
-
-    /* not sooner than the request: HTTP/2 may send a frame after its end */
-
-    cln = ngx_pool_cleanup_add(r->pool, 0);
-    if (cln == NULL) {
-        return NGX_ERROR;
-    }
-
-    cln->handler = ngx_http_iot_parts_free;
-    cln->data = ctx;
 
     ctx->parts = 1;
     ctx->answered = 1;
@@ -108,6 +95,25 @@ ngx_http_iot_parts_header(ngx_http_request_t *r, ngx_http_iot_ctx_t *ctx)
     ngx_http_clear_content_length(r);
 
     return ngx_http_send_header(r);
+}
+
+
+ngx_int_t
+ngx_http_iot_parts_init(ngx_http_request_t *r, ngx_http_iot_ctx_t *ctx)
+{
+    ngx_pool_cleanup_t  *cln;
+
+    /* not sooner than the request: HTTP/2 may send a frame after its end */
+
+    cln = ngx_pool_cleanup_add(r->pool, 0);
+    if (cln == NULL) {
+        return NGX_ERROR;
+    }
+
+    cln->handler = ngx_http_iot_parts_free;
+    cln->data = ctx;
+
+    return NGX_OK;
 }
 
 
@@ -172,7 +178,7 @@ ngx_http_iot_parts_output(ngx_http_request_t *r, ngx_http_iot_ctx_t *ctx,
 }
 
 
-static ngx_int_t
+ngx_int_t
 ngx_http_iot_parts_next(ngx_http_request_t *r, ngx_http_iot_ctx_t *ctx)
 {
     ngx_iot_call_t  *call;

@@ -14,8 +14,6 @@ typedef struct {
 } ngx_http_iot_status_t;
 
 
-static ngx_int_t ngx_http_iot_poll_interval(ngx_http_request_t *r,
-    const ngx_iot_operation_t *operation);
 static void ngx_http_iot_status_write(ngx_iot_out_t *out,
     const void *data);
 static ngx_uint_t ngx_http_iot_error_page(ngx_http_request_t *r,
@@ -27,10 +25,21 @@ static ngx_uint_t ngx_http_iot_has_header(ngx_http_request_t *r,
     const char *key);
 
 
+const ngx_http_iot_door_t  ngx_http_iot_rest_door = {
+    ngx_http_iot_send_answer,
+    ngx_http_iot_send_part,
+    ngx_http_iot_send_error
+};
+
+
 ngx_int_t
 ngx_http_iot_send_answer(ngx_http_request_t *r, ngx_http_iot_ctx_t *ctx)
 {
     ngx_str_t  json;
+
+    if (ctx->parts) {
+        return ngx_http_iot_send_last_part(r, ctx);
+    }
 
     if (ngx_iot_out_render(r->pool, ctx->call.wire, ctx->call.method->write,
                            &ctx->call, &json)
@@ -51,7 +60,7 @@ ngx_http_iot_send_answer(ngx_http_request_t *r, ngx_http_iot_ctx_t *ctx)
 
 
 /* an operation that is not done says when to ask again */
-static ngx_int_t
+ngx_int_t
 ngx_http_iot_poll_interval(ngx_http_request_t *r,
     const ngx_iot_operation_t *operation)
 {
@@ -87,7 +96,7 @@ ngx_http_iot_send_error(ngx_http_request_t *r, ngx_http_iot_ctx_t *ctx)
     }
 
     if (ngx_http_iot_error_headers(r, err) != NGX_OK
-        || ngx_http_iot_status(r, err, &json) != NGX_OK)
+        || ngx_http_iot_status(r, NGX_IOT_JSON, err, &json) != NGX_OK)
     {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
@@ -164,16 +173,16 @@ ngx_http_iot_send(ngx_http_request_t *r, ngx_uint_t status, ngx_str_t *json)
 
 
 ngx_int_t
-ngx_http_iot_status(ngx_http_request_t *r, const ngx_iot_error_t *err,
-    ngx_str_t *json)
+ngx_http_iot_status(ngx_http_request_t *r, ngx_iot_wire_e wire,
+    const ngx_iot_error_t *err, ngx_str_t *text)
 {
     ngx_http_iot_status_t  status;
 
     status.error = err;
     status.request_id = ngx_http_iot_request_id(r);
 
-    return ngx_iot_out_render(r->pool, NGX_IOT_JSON, ngx_http_iot_status_write,
-                              &status, json);
+    return ngx_iot_out_render(r->pool, wire, ngx_http_iot_status_write,
+                              &status, text);
 }
 
 
@@ -186,7 +195,7 @@ ngx_http_iot_status_write(ngx_iot_out_t *out, const void *data)
 }
 
 
-/* two reasons have an HTTP status that is more exact than their code's */
+/* some reasons have an HTTP status that is more exact than their code's */
 static ngx_uint_t
 ngx_http_iot_error_status(const ngx_iot_error_t *err)
 {
@@ -197,6 +206,12 @@ ngx_http_iot_error_status(const ngx_iot_error_t *err)
 
     case NGX_IOT_REASON_REQUEST_TOO_LARGE:
         return NGX_HTTP_REQUEST_ENTITY_TOO_LARGE;
+
+    case NGX_IOT_REASON_GRPC_REQUIRED:
+        return NGX_HTTP_UNSUPPORTED_MEDIA_TYPE;
+
+    case NGX_IOT_REASON_HTTP2_REQUIRED:
+        return NGX_HTTP_VERSION_NOT_SUPPORTED;
 
     default:
         return ngx_iot_code_status(ngx_iot_error_code(err));

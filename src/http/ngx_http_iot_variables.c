@@ -206,7 +206,7 @@ ngx_http_iot_folder_id_variable(ngx_http_request_t *r,
 
     param = NULL;
 
-    if (route.method) {
+    if (route.method && !route.rpc) {
         param = ngx_iot_method_param(route.method,
                                      offsetof(ngx_iot_call_t, folder_id));
     }
@@ -284,7 +284,7 @@ ngx_http_iot_variable_route(ngx_http_request_t *r, ngx_iot_route_t *route)
         return;
     }
 
-    (void) ngx_http_iot_route(r->main, NGX_IOT_ALL_SERVICES, route);
+    ngx_http_iot_guess_route(r->main, route);
 }
 
 

@@ -80,11 +80,11 @@ sub open {
 sub data {
     my ($self, $stream, $bytes, $last) = @_;
 
-    do {
+    while (1) {
         my $room = 16384;
 
-        for (\$self->{window}, \$self->{windows}{$stream}) {
-            $room = $$_ if $$_ < $room;
+        for ($self->{window}, $self->{windows}{$stream}) {
+            $room = $_ if $_ < $room;
         }
 
         if ($room <= 0 && length $bytes) {
@@ -94,12 +94,14 @@ sub data {
         }
 
         my $piece = substr $bytes, 0, $room, '';
+        my $end = $bytes eq '';
 
         $self->{window} -= length $piece;
         $self->{windows}{$stream} -= length $piece;
-        $self->send(frame(DATA, $last && $bytes eq '' ? END_STREAM : 0,
-                          $stream, $piece));
-    } while (length $bytes);
+        $self->send(frame(DATA, $last && $end ? END_STREAM : 0, $stream,
+                          $piece));
+        return if $end;
+    }
 }
 
 
