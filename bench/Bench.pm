@@ -220,7 +220,8 @@ sub redis_bytes {
 sub start_gateway {
     my ($self) = @_;
 
-    return $self->start_nginx('gateway', 'ngx_http_iot_module.so', <<"END");
+    return $self->start_nginx('gateway',
+        $self->store_conf('gateway', 'ngx_http_iot_module.so'), <<"END");
     map \$http_authorization \$bench_caller {
         "Bearer bench"  $caller;
     }
@@ -246,8 +247,9 @@ END
 sub start_floor {
     my ($self) = @_;
 
-    my $server = $self->start_nginx('floor', 'ngx_http_bench_floor_module.so',
-                                    <<"END");
+    my $server = $self->start_nginx('floor',
+        $self->store_conf('floor', 'ngx_http_bench_floor_module.so'),
+        <<"END");
     server {
         listen 127.0.0.1:PORT;
 
@@ -266,12 +268,27 @@ END
 }
 
 
+sub store_conf {
+    my ($self, $name, $so) = @_;
+    my $store = $self->{store} || "server unix:$self->{redis}{socket};";
+
+    return <<"END";
+load_module $self->{out}/$name/$so;
+
+iot_store main {
+    $store
+}
+END
+}
+
+
+# main and http: what its configuration has at these levels
+
 sub start_nginx {
-    my ($self, $name, $so, $http) = @_;
+    my ($self, $name, $main, $http) = @_;
     my $dir = "$self->{run}/$name";
     my $port = free_port();
     my $user = $> == 0 ? 'user root;' : '';
-    my $store = $self->{store} || "server unix:$self->{redis}{socket};";
 
     $http =~ s/PORT/$port/;
     make_path("$dir/temp");
@@ -280,7 +297,7 @@ sub start_nginx {
 
     open my $conf, '>', "$dir/nginx.conf" or die "bench: $dir: $!\n";
     print $conf <<"END";
-load_module $self->{out}/$name/$so;
+$main
 
 $user
 daemon off;
@@ -290,10 +307,6 @@ pid $dir/nginx.pid;
 
 events {
     worker_connections 2048;
-}
-
-iot_store main {
-    $store
 }
 
 http {

@@ -11,6 +11,7 @@ use warnings;
 
 use Bench;
 use Cwd qw(abs_path);
+use Digest::SHA qw(sha1_hex);
 use File::Basename qw(dirname);
 use File::Path qw(make_path);
 use IO::Socket::INET;
@@ -19,9 +20,10 @@ use JSON::PP;
 my $peers = dirname(abs_path(__FILE__)) . '/peers';
 my $certificates = '/iot-devices/v1/registries/bench/certificates';
 
-# a peer with Debian's packages that it needs, in .ci/deps
 my @peers = (
     { name => 'go', title => 'Go', start => \&start_go },
+    { name => 'lua', title => 'nginx + Lua', start => \&start_lua },
+    { name => 'node', title => 'Node', start => \&start_node },
 );
 
 
@@ -83,6 +85,87 @@ sub start_go {
                            $bench->{redis}{socket}, $peers);
 
     return up('go', $pid, $port);
+}
+
+
+# Debian's packages, unpacked rather than installed: they would be loaded by
+# the nginx that is here.
+
+my @lua = qw(libnginx-mod-http-lua libnginx-mod-http-ndk libluajit2-5.1-2
+             lua-resty-core lua-resty-lrucache lua-nginx-redis lua-cjson);
+
+sub unpack_lua {
+    my ($out) = @_;
+
+    return if -f "$out/usr/share/lua/5.1/nginx/redis.lua";
+
+    make_path("$out/packages");
+    run("$out/log", 'sh', '-c', 'cd "$1" && shift && apt-get download "$@"',
+        'sh', "$out/packages", @lua);
+
+    run("$out/log", 'dpkg-deb', '-x', $_, $out)
+        for glob "$out/packages/*.deb";
+}
+
+
+sub start_lua {
+    my ($bench) = @_;
+    my $out = "$bench->{out}/lua";
+    my ($add, $delete) = map { sha1_hex(Bench::read_file("$peers/$_.lua")) }
+                             qw(add delete);
+
+    unpack_lua($out);
+
+    my ($library) = glob "$out/usr/lib/*-linux-gnu*";
+
+    local $ENV{LD_LIBRARY_PATH} = $library;
+
+    return $bench->start_nginx('lua', <<"MAIN", <<"HTTP");
+load_module $out/usr/lib/nginx/modules/ndk_http_module.so;
+load_module $out/usr/lib/nginx/modules/ngx_http_lua_module.so;
+MAIN
+    lua_package_path "$peers/lua/?.lua;$out/usr/share/lua/5.1/?.lua;;";
+    lua_package_cpath "$library/lua/5.1/?.so;;";
+
+    init_by_lua_block {
+        peer = require 'peer'
+        peer.init('$bench->{redis}{socket}', '$peers', '$add', '$delete')
+    }
+
+    server {
+        listen 127.0.0.1:PORT;
+
+        location / {
+            content_by_lua_block {
+                peer.handle()
+            }
+        }
+    }
+HTTP
+}
+
+
+sub start_node {
+    my ($bench) = @_;
+    my $out = "$bench->{out}/node";
+    my $port = Bench::free_port();
+
+    make_path($out);
+
+    if (!-d "$out/node_modules/ioredis") {
+        run("$out/log", 'cp', "$peers/node/package.json", $out);
+        run("$out/log", 'npm', 'install', '--prefix', $out, '--no-audit',
+            '--no-fund', '--ignore-scripts');
+    }
+
+    local $ENV{NODE_PATH} = "$out/node_modules";
+    local $ENV{NODE_ENV} = 'production';
+
+    my $pid = Bench::start('node', "$bench->{run}/node.log", 'node',
+                           "$peers/node/main.js", $port,
+                           $bench->{redis}{socket}, $peers);
+
+    return up('node', $pid, $port);
 }
 
 
