@@ -66,6 +66,13 @@ do
         -o "$out/objs/${name%.c}.o"
 done
 
+# what protobuf_fuzzer compares with; its code is not ours to check
+
+protoc-c -I "$root/t/fuzz" --c_out="$out/objs" \
+    "$root/t/fuzz/fuzz_message.proto"
+$cc $flags $san $include -c "$out/objs/fuzz_message.pb-c.c" \
+    -o "$out/objs/fuzz_message.o"
+
 ar rcs "$out/objs/libpure.a" "$out"/objs/*.o
 
 
@@ -74,7 +81,8 @@ for source in "$root"/t/fuzz/*_fuzzer.c; do
 
     $cc $flags -fsanitize=fuzzer,address,undefined $quirks $warnings \
         $include "$source" "$out/objs/libpure.a" \
-        -Wl,--as-needed -lcrypto -lyajl -lhiredis -o "$out/${name}_fuzzer"
+        -Wl,--as-needed -lcrypto -lyajl -lhiredis -lprotobuf-c \
+        -o "$out/${name}_fuzzer"
 
     mkdir -p "$out/corpus/$name"
 
