@@ -225,6 +225,8 @@ sub configurations {
             => qr/"iot_endpoints" directive is in a location with another/,
         'iot_endpoints; iot_api main;'
             => qr/"iot_api" directive is in a location with another service/,
+        'iot_grpc main; iot_endpoints a; iot_endpoints b;'
+            => qr/"iot_endpoints" directive is duplicate/,
         'iot_endpoints a b;' => qr/invalid number of arguments in "iot_end/,
         'iot_endpoints $nowhere;' => qr/unknown "nowhere" variable/,
     );

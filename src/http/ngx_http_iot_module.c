@@ -560,12 +560,20 @@ ngx_http_iot_grpc(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
 #if (NGX_HTTP_V2)
 
+    ngx_http_iot_loc_conf_t  *ilcf = conf;
+
     ngx_http_iot_srv_conf_t  *iscf;
 
     iscf = ngx_http_conf_get_module_srv_conf(cf, ngx_http_iot_module);
     iscf->grpc = 1;
 
-    return ngx_http_iot_serve(cf, conf, NGX_IOT_REGISTRY_SERVICE
+    /* what iot_endpoints has said before is the address alone */
+
+    if (ilcf->services == NGX_IOT_ENDPOINT_SERVICE) {
+        ilcf->services = 0;
+    }
+
+    return ngx_http_iot_serve(cf, ilcf, NGX_IOT_REGISTRY_SERVICE
                                         |NGX_IOT_OPERATION_SERVICE
                                         |NGX_IOT_ENDPOINT_SERVICE
                                         |NGX_HTTP_IOT_GRPC);
@@ -605,18 +613,24 @@ ngx_http_iot_complete(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
+/* next to iot_grpc, which serves them as well, it says the address alone */
 static char *
 ngx_http_iot_endpoints(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
+    ngx_http_iot_loc_conf_t  *ilcf = conf;
+
     char  *rv;
 
-    rv = ngx_http_iot_serve_without(cf, conf, NGX_IOT_ENDPOINT_SERVICE);
+    if (!(ilcf->services & NGX_HTTP_IOT_GRPC)) {
 
-    if (rv != NGX_CONF_OK || cf->args->nelts == 1) {
-        return rv;
+        rv = ngx_http_iot_serve_without(cf, ilcf, NGX_IOT_ENDPOINT_SERVICE);
+        if (rv != NGX_CONF_OK) {
+            return rv;
+        }
     }
 
-    return ngx_http_set_complex_value_slot(cf, cmd, conf);
+    return (cf->args->nelts == 1) ? NGX_CONF_OK
+                             : ngx_http_set_complex_value_slot(cf, cmd, conf);
 }
 
 
