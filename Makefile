@@ -47,8 +47,8 @@ check:	build ## style, source lists, symbols and floors, documents
 sanitize:	## a static nginx with the module, ASan, UBSan and no pools
 	@.ci/build-sanitize
 
-fuzz:	## fuzz each parser for TIME=60 seconds
-	@.ci/fuzz '$(TIME)'
+fuzz:	## fuzz each parser for TIME=60 seconds; TARGET="json x509" some
+	@.ci/fuzz '$(TIME)' $(TARGET)
 
 faults:	build ## 540 faults under load: COUNT, SEED, TIME at most; see t/faults/
 	@COUNT='$(COUNT)' SEED='$(SEED)' TIME='$(TIME)' t/faults/run

@@ -9,6 +9,9 @@
  * The input is a certificate in DER.  If ngx_iot_x509_check() accepts it, then
  * so do d2i_X509() and X509_get0_pubkey(), encoding it again gives the same
  * bytes, and what a strict policy accepts the loosest accepts too.
+ *
+ * Inputs are mutated by their elements.  How many were accepted so far is
+ * printed at the end.
  */
 
 
@@ -16,18 +19,29 @@
 #include <openssl/evp.h>
 #include <openssl/x509.h>
 
+#include "asn1.h"
 #include "ngx_iot_x509.h"
 
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max,
+    unsigned seed);
+size_t LLVMFuzzerCustomCrossOver(const uint8_t *data1, size_t size1,
+    const uint8_t *data2, size_t size2, uint8_t *out, size_t max,
+    unsigned seed);
 
+static void print_counts(void);
 static ngx_int_t check(ngx_str_t *der, ngx_uint_t accept);
 static void compare(const ngx_str_t *der);
 static void require(ngx_uint_t cond);
 
 
-extern ngx_log_t  unit_log;
+static struct {
+    ngx_uint_t  inputs;
+    ngx_uint_t  der;
+    ngx_uint_t  key;
+} counts;
 
 
 int
@@ -35,7 +49,38 @@ LLVMFuzzerInitialize(int *argc, char ***argv)
 {
     require(ngx_iot_x509_init(&unit_log) == NGX_OK);
 
+    atexit(print_counts);
+
     return 0;
+}
+
+
+static void
+print_counts(void)
+{
+    fprintf(stderr, "inputs: %lu, past DER: %lu, past the key check: %lu\n",
+            (unsigned long) counts.inputs, (unsigned long) counts.der,
+            (unsigned long) counts.key);
+}
+
+
+size_t
+LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max, unsigned seed)
+{
+    return fuzz_asn1_mutate(data, size, max, seed);
+}
+
+
+size_t
+LLVMFuzzerCustomCrossOver(const uint8_t *data1, size_t size1,
+    const uint8_t *data2, size_t size2, uint8_t *out, size_t max,
+    unsigned seed)
+{
+    size1 = ngx_min(size1, max);
+
+    ngx_memcpy(out, data1, size1);
+
+    return fuzz_asn1_graft(out, size1, max, data2, size2, seed);
 }
 
 
@@ -53,6 +98,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         ngx_memcpy(der.data, data, size);
     }
 
+    counts.inputs++;
+
     loose = check(&der, NGX_IOT_ACCEPT_EXPIRED | NGX_IOT_ACCEPT_NOT_YET_VALID
                         | NGX_IOT_ACCEPT_WEAK_KEY);
     strict = check(&der, 0);
@@ -60,6 +107,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     require(strict != NGX_OK || loose == NGX_OK);
 
     if (loose == NGX_OK) {
+        counts.key++;
+        fuzz_asn1_keep(der.data, der.len);
         compare(&der);
     }
 
@@ -92,6 +141,14 @@ check(ngx_str_t *der, ngx_uint_t accept)
     require(ERR_peek_error() == 0);
 
     ngx_destroy_pool(pool);
+
+    if (accept && (rc == NGX_OK
+                   || (err.reason != NGX_IOT_REASON_CERTIFICATE_BAD_DER
+                       && err.reason
+                          != NGX_IOT_REASON_CERTIFICATE_TRAILING_BYTES)))
+    {
+        counts.der++;
+    }
 
     return rc;
 }
