@@ -778,6 +778,36 @@ ngx_iot_json_keep(ngx_iot_json_parser_t *parser, const u_char *data,
 }
 
 
+/* as a field of a message, beyond whose value there is nothing */
+ngx_uint_t
+ngx_iot_json_is(ngx_pool_t *pool, const ngx_str_t *text,
+    ngx_iot_field_type_e type)
+{
+    u_char           *p;
+    ngx_str_t         value, message;
+    ngx_iot_error_t   err;
+
+    const ngx_iot_field_t  field = {
+        ngx_string("a"), ngx_string("a"), 0, &value, type
+    };
+
+    message.len = sizeof("{\"a\":}") - 1 + text->len;
+    message.data = ngx_pnalloc(pool, message.len);
+
+    if (message.data == NULL) {
+        return 0;
+    }
+
+    p = ngx_cpymem(message.data, "{\"a\":", sizeof("{\"a\":") - 1);
+    p = ngx_cpymem(p, text->data, text->len);
+    *p = '}';
+
+    return ngx_iot_json_read(pool, &message, &field, 1, &err) == NGX_OK
+           && value.data == message.data + sizeof("{\"a\":") - 1
+           && value.len == text->len;
+}
+
+
 ngx_int_t
 ngx_iot_json_element_name(ngx_pool_t *pool, const ngx_str_t *field,
     ngx_uint_t index, ngx_str_t *name)

@@ -54,6 +54,13 @@ ngx_int_t ngx_iot_json_read_list(ngx_pool_t *pool, const ngx_str_t *text,
     const ngx_str_t *field, ngx_str_t *elements, ngx_uint_t *n,
     ngx_iot_error_t *err);
 
+/*
+ * 1 when text, all of it, is one value of that type, a MESSAGE or a LIST: it
+ * can be written into an answer as it is.
+ */
+ngx_uint_t ngx_iot_json_is(ngx_pool_t *pool, const ngx_str_t *text,
+    ngx_iot_field_type_e type);
+
 /* "field[index]", as an error names an element; NGX_OK or NGX_ERROR */
 ngx_int_t ngx_iot_json_element_name(ngx_pool_t *pool, const ngx_str_t *field,
     ngx_uint_t index, ngx_str_t *name);

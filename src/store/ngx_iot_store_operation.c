@@ -7,6 +7,7 @@
 
 #include "ngx_iot_store_key.h"
 #include "ngx_iot_id.h"
+#include "ngx_iot_json.h"
 #include "ngx_iot_shard.h"
 
 
@@ -164,7 +165,10 @@ ngx_iot_store_operation_error(const ngx_iot_store_t *store,
 
     if (ngx_iot_store_parse_number(elts[0], &code) != NGX_OK
         || elts[1]->type != NGX_IOT_RESP_STRING
-        || elts[2]->type != NGX_IOT_RESP_STRING)
+        || elts[2]->type != NGX_IOT_RESP_STRING
+        || (elts[2]->str.len
+            && !ngx_iot_json_is(store->pool, &elts[2]->str,
+                                NGX_IOT_FIELD_LIST)))
     {
         return ngx_iot_store_broken(store, NULL, "operation's error");
     }

@@ -8,6 +8,7 @@
 #include "ngx_iot_store_key.h"
 #include "ngx_iot_store_registry.h"
 #include "ngx_iot_id.h"
+#include "ngx_iot_json.h"
 #include "ngx_iot_shard.h"
 
 
@@ -342,6 +343,13 @@ ngx_iot_store_registry(const ngx_iot_store_t *store,
         || ngx_iot_store_optional(store, elts[7], &registry->log_options))
     {
         return NGX_IOT_STORE_ERROR;
+    }
+
+    if (registry->log_options.len
+        && !ngx_iot_json_is(store->pool, &registry->log_options,
+                            NGX_IOT_FIELD_MESSAGE))
+    {
+        return ngx_iot_store_broken(store, NULL, "registry's log options");
     }
 
     if (ngx_iot_registry_unpack_labels(store->pool, &labels, registry)

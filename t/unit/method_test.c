@@ -1103,6 +1103,65 @@ test_get_operation_refused(void)
 }
 
 
+/* what is stored as JSON, and answered as it is */
+static void
+test_broken_texts(void)
+{
+    ngx_uint_t       i;
+    const char      *operation[11];
+    ngx_iot_call_t  *call;
+
+    const char  *registry[] = {
+        "1", "2", "house", "1795500000123", "fleet", NULL, NULL, NULL
+    };
+
+    static const struct {
+        const char  *text;
+        ngx_int_t    list;
+        ngx_int_t    object;
+    } texts[] = {
+        { "[]", NGX_OK, NGX_DECLINED },
+        { "[{\"a\":[1]}]", NGX_OK, NGX_DECLINED },
+        { "{}", NGX_DECLINED, NGX_OK },
+        { "{\"a\":{}}", NGX_DECLINED, NGX_OK },
+        { "1", NGX_DECLINED, NGX_DECLINED },
+        { "null", NGX_DECLINED, NGX_DECLINED },
+        { "[", NGX_DECLINED, NGX_DECLINED },
+        { "[]]", NGX_DECLINED, NGX_DECLINED },
+        { "{}}", NGX_DECLINED, NGX_DECLINED },
+        { "[],\"b\":1", NGX_DECLINED, NGX_DECLINED },
+        { "{},\"b\":1", NGX_DECLINED, NGX_DECLINED },
+        { "[],\"a\":[]", NGX_DECLINED, NGX_DECLINED },
+        { "[\"\xff\"]", NGX_DECLINED, NGX_DECLINED }
+    };
+
+    for (i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        ngx_memcpy(operation, operation_reply, sizeof(operation));
+
+        operation[8] = "9";
+        operation[9] = "no";
+        operation[10] = texts[i].text;
+
+        call = start_get(OPERATION_ID);
+        (void) call->method->prepare(call);
+
+        unit_is_int(ngx_iot_method_finish(call,
+                                          reply_array(call, 11, operation)),
+                    texts[i].list, "details are %s", texts[i].text);
+
+        registry[7] = texts[i].text;
+
+        call = start(NGX_IOT_REGISTRY_SERVICE, NGX_IOT_GET,
+                     "/iot-devices/v1/registries/fleet", "");
+        (void) call->method->prepare(call);
+
+        unit_is_int(ngx_iot_method_finish(call,
+                                          reply_array(call, 8, registry)),
+                    texts[i].object, "log options are %s", texts[i].text);
+    }
+}
+
+
 static void
 test_broken_records(void)
 {
@@ -1234,6 +1293,7 @@ main(void)
     test_add_refused();
     test_get_operation();
     test_get_operation_refused();
+    test_broken_texts();
     test_broken_records();
     test_unanswered();
     test_no_memory();
