@@ -36,7 +36,7 @@ sub new {
     my ($class, %options) = @_;
     my $self = bless { out => "$root/build/bench", %options }, $class;
 
-    $self->{run} = "$self->{out}/run";
+    $self->{run} ||= "$self->{out}/run";
 
     remove_tree($self->{run});
     make_path($self->{run});
@@ -219,6 +219,8 @@ sub redis_bytes {
 
 sub start_gateway {
     my ($self) = @_;
+    my $import = $self->{import} ? 'iot_import on; client_max_body_size 0;'
+                                 : '';
 
     return $self->start_nginx('gateway',
         $self->store_conf('gateway', 'ngx_http_iot_module.so'), <<"END");
@@ -234,6 +236,7 @@ sub start_gateway {
 
         location /iot-devices/ {
             iot_api main;
+            $import
         }
 
         location /operations/ {
