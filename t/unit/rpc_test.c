@@ -277,6 +277,7 @@ static ngx_iot_settings_t  settings = {
 static void test_routes(void);
 static void test_params(void);
 static void test_bad_message(void);
+static void test_page_size(void);
 static void test_same(void);
 static ngx_iot_call_t *start(void);
 static ngx_iot_call_t *start_rpc(const char *path, const ngx_str_t *message);
@@ -302,6 +303,7 @@ main(void)
     test_routes();
     test_params();
     test_bad_message();
+    test_page_size();
     test_same();
 
     return unit_done();
@@ -384,6 +386,49 @@ test_bad_message(void)
                     "... its code");
         unit_is_str(ngx_iot_reason_name(call->error.reason),
                     "INVALID_MESSAGE", "... its reason");
+    }
+}
+
+
+/* an int64, with the limits that REST has */
+static void
+test_page_size(void)
+{
+    ngx_uint_t       i;
+    ngx_iot_call_t  *call;
+
+    static const struct {
+        const char  *what;
+        ngx_str_t    message;
+        ngx_uint_t   valid;
+    } cases[] = {
+        { "no page size", bytes("\x0a\1f"), 1 },
+        { "a page size of 0", bytes("\x0a\1f\x10\0"), 1 },
+        { "a page size of 1000", bytes("\x0a\1f\x10\xe8\7"), 1 },
+        { "a page size of 1001", bytes("\x0a\1f\x10\xe9\7"), 0 },
+        { "a page size of -1",
+          bytes("\x0a\1f\x10\xff\xff\xff\xff\xff\xff\xff\xff\xff\1"), 0 },
+        { "a page size of 2^32",
+          bytes("\x0a\1f\x10\x80\x80\x80\x80\x10"), 0 },
+        { "the largest int64",
+          bytes("\x0a\1f\x10\xff\xff\xff\xff\xff\xff\xff\xff\x7f"), 0 },
+        { "the least int64",
+          bytes("\x0a\1f\x10\x80\x80\x80\x80\x80\x80\x80\x80\x80\1"), 0 }
+    };
+
+    for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        pool = unit_pool();
+        call = start_rpc(REGISTRY "List", &cases[i].message);
+
+        unit_is_int(ngx_iot_method_read_params(call), NGX_OK, "%s",
+                    cases[i].what);
+        unit_is_int(ngx_iot_method_prepare(call),
+                    cases[i].valid ? NGX_AGAIN : NGX_DECLINED, "... is %s",
+                    cases[i].valid ? "taken" : "refused");
+
+        if (!cases[i].valid) {
+            unit_is_str(&call->error.field, "page_size", "... by name");
+        }
     }
 }
 
