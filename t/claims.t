@@ -58,6 +58,7 @@ for (qw(single cluster)) {
 killed_before_commit();
 killed_after_commit_was_sent();
 sleeps_before_commit();
+killed_in_create($_) for 'a key', 'no key';
 killed_before_release();
 killed_after_release_was_sent();
 claim_not_answered();
@@ -505,6 +506,72 @@ sub sleeps_before_commit {
 }
 
 
+# A Create has its name and its certificates, and its registry's master hangs.
+
+sub killed_in_create {
+    my ($with) = @_;
+
+    my $of = placed();
+    my $victim = gateway_at($of->{at_claim}, 'timeout 20s',
+                            settings => 'iot_import on;');
+    my $other = gateway_with('timeout 20s', settings => 'iot_import on;');
+    my ($registry, $folder) = map { place($_, "$_-") } qw(fleet plant);
+    my @more = map { certificate_at($of->{at_claim}) } 1 .. 2;
+    my @request = ('POST', "/iot-devices/v1/registries?registryId=$registry",
+        JSON::PP->new->encode({
+            folderId => $folder, name => 'new', certificates =>
+            [ map { { certificateData => $_ } } $of->{pem}, @more ]
+        }), $with eq 'a key' ? ('Idempotency-Key' => $key) : ());
+
+    warm($other, $of);
+
+    # its links are to the masters of folder and certificates only
+    my $warm = $victim->request('GET',
+        "/iot-devices/v1/registries?folderId=$folder");
+
+    is($warm->{status}, 200, "create, $with: the folder");
+    $of->{at_fleet}->signal('STOP');
+
+    my $pending = $victim->send_request(@request);
+
+    ok(wait_until(sub { claim_of($more[-1]) ne '' }), '... claimed all');
+
+    my ($claimed_by) = claim_at($of) =~ / (\w+)$/;
+
+    kill_workers($victim);
+    close $pending;
+    $of->{at_fleet}->signal('CONT');
+
+    my ($answer, @odd);
+
+    ok(wait_until(sub {
+        $answer = $other->request(@request);
+        push @odd, answer($answer->{body})
+            if $answer->{status} != 200
+               && answer($answer->{body})
+                  !~ /^10 (?:REGISTRY_NAME|CERTIFICATE)_BUSY$/m;
+        return $answer->{status} == 200;
+    }, 30), '... a retry comes to its end');
+
+    is_deeply(\@odd, [], '... nothing else was answered');
+    is(id($answer) eq $claimed_by ? 'a key' : 'no key', $with,
+       '... as the operation that it has to be');
+    is(join(' ', map { owners($_) } $of->{pem}, @more),
+       join(' ', ($registry) x 3), '... each certificate has one owner');
+    is(join(' ', map { claim_of($_) } $of->{pem}, @more),
+       join(' ', ("$registry " . id($answer)) x 3), '... which has its claim');
+
+    my $list = $other->request('GET',
+        "/iot-devices/v1/registries?folderId=$folder");
+
+    is(join(' ', map { "$_->{id} $_->{name}" }
+                 @{ decode_json($list->{body})->{registries} }),
+       "$registry new", '... and there is one registry');
+
+    stops($victim, $other);
+}
+
+
 # A delete is done, and its claim stays: it names what is not there.
 
 sub killed_before_release {
@@ -726,9 +793,9 @@ _EOC_
 # one that knows the cluster from one node, and has links to no other
 
 sub gateway_at {
-    my ($node, $more) = @_;
+    my ($node, $more, %of) = @_;
 
-    return gateway_with($more // 'timeout 20s',
+    return gateway_with($more // 'timeout 20s', %of,
         store => "topology cluster; server 127.0.0.1:$node->{port};");
 }
 
@@ -807,6 +874,21 @@ sub placed {
     $of{pem} = certificate_at($claim);
 
     return \%of;
+}
+
+
+# the first id of its kind on the master of "fleet" or "plant"
+
+sub place {
+    my ($kind, $prefix) = @_;
+
+    my %of;
+    my $n = 1000;
+
+    @of{qw(claim fleet plant)} = $cluster->masters;
+    $n++ until owner(registry_tag("$prefix$n") . ':r') == $of{$kind};
+
+    return "$prefix$n";
 }
 
 

@@ -333,6 +333,9 @@ is(refused(call('GET', "$R:getByName?folderId=f1&registryName=one")),
 is(call('GET', "$R:getByName?folderId=f1&registryName=uno")->{id}, $one,
     'the new one is found');
 
+is(wait_until(sub { !defined redis('HGET', "$folder:n:f1", 'one') }), 1,
+    'and its claim is given back');
+
 my $two = id(create({ name => 'one' }));
 
 isnt($two, '', 'the old name can be given to another');

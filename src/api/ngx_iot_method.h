@@ -229,8 +229,12 @@ struct ngx_iot_call_s {
     ngx_iot_operation_t            operation;
     ngx_iot_error_t                error;
 
-    /* ngx_iot_store_claim_t's that the door gives back; NULL: none */
+    /*
+     * What the door gives back: ngx_iot_store_claim_t's, and the name that a
+     * registry had; NULL: none.
+     */
     ngx_array_t                   *released;
+    ngx_iot_store_name_t          *released_name;
 
     /* where a method of several steps is */
 

@@ -48,6 +48,8 @@ static ngx_int_t ngx_iot_update_registry_told(ngx_iot_call_t *call,
 static ngx_int_t ngx_iot_update_registry_store(ngx_iot_call_t *call);
 static ngx_int_t ngx_iot_update_registry_finish(ngx_iot_call_t *call,
     const ngx_iot_resp_reply_t *reply);
+static void ngx_iot_update_registry_release(ngx_iot_call_t *call,
+    const ngx_iot_store_change_t *change);
 static ngx_int_t ngx_iot_update_registry_same(ngx_iot_call_t *call,
     const ngx_str_t *operation_id);
 static ngx_int_t ngx_iot_update_registry_refused(ngx_iot_call_t *call);
@@ -580,6 +582,7 @@ ngx_iot_update_registry_finish(ngx_iot_call_t *call,
     case NGX_IOT_STORE_OK:
         registry->id = call->registry_id;
         call->folder_id = registry->folder_id;
+        ngx_iot_update_registry_release(call, &change);
         return NGX_OK;
 
     case NGX_IOT_STORE_SAME:
@@ -589,6 +592,31 @@ ngx_iot_update_registry_finish(ngx_iot_call_t *call,
         (void) ngx_iot_registry_refused(call, result);
         return ngx_iot_update_registry_refused(call);
     }
+}
+
+
+/* the name that it had, if that was another: others may have it */
+static void
+ngx_iot_update_registry_release(ngx_iot_call_t *call,
+    const ngx_iot_store_change_t *change)
+{
+    ngx_iot_store_name_t  *name;
+
+    if (change->name.len == 0) {
+        return;
+    }
+
+    name = ngx_pcalloc(call->pool, sizeof(ngx_iot_store_name_t));
+    if (name == NULL) {
+        return;
+    }
+
+    name->folder_id = call->folder_id;
+    name->name = change->name;
+    name->registry_id = call->registry_id;
+    name->operation_id = change->operation_id;
+
+    call->released_name = name;
 }
 
 

@@ -394,12 +394,15 @@ ngx_http_iot_call_release(ngx_http_iot_ctx_t *ctx)
         call->purge = NULL;
     }
 
-    if (call->released == NULL) {
-        return;
+    if (call->released) {
+        ngx_iot_task_release(ctx->store, &call->store, call->released->elts,
+                             call->released->nelts);
+        call->released = NULL;
     }
 
-    ngx_iot_task_release(ctx->store, &call->store, call->released->elts,
-                         call->released->nelts);
-
-    call->released = NULL;
+    if (call->released_name) {
+        ngx_iot_task_release_name(ctx->store, &call->store,
+                                  call->released_name);
+        call->released_name = NULL;
+    }
 }

@@ -22,14 +22,25 @@ static ngx_int_t ngx_iot_purge_list(ngx_iot_purge_t *purge,
 static ngx_int_t ngx_iot_purge_renew(ngx_iot_purge_t *purge,
     const ngx_iot_store_t *store, ngx_iot_msec_t now,
     ngx_iot_resp_request_t *req);
-static ngx_int_t ngx_iot_purge_remove(ngx_iot_purge_t *purge,
+static ngx_int_t ngx_iot_purge_listed(ngx_iot_purge_t *purge,
     const ngx_iot_store_t *store, ngx_iot_msec_t now,
     const ngx_iot_resp_reply_t *reply, ngx_iot_resp_request_t *req);
+static ngx_int_t ngx_iot_purge_batch(ngx_iot_purge_t *purge,
+    const ngx_iot_store_t *store, ngx_iot_msec_t now,
+    ngx_iot_purge_step_e step, ngx_iot_resp_request_t *req);
 static ngx_int_t ngx_iot_purge_places(ngx_iot_purge_t *purge,
     const ngx_iot_store_t *store, const ngx_iot_resp_reply_t *reply);
+static ngx_int_t ngx_iot_purge_looked(ngx_iot_purge_t *purge,
+    const ngx_iot_store_t *store, ngx_iot_msec_t now,
+    const ngx_iot_resp_reply_t *reply, ngx_iot_resp_request_t *req);
+static ngx_int_t ngx_iot_purge_released(ngx_iot_purge_t *purge,
+    const ngx_iot_store_t *store, ngx_iot_msec_t now,
+    const ngx_iot_resp_reply_t *reply, ngx_iot_resp_request_t *req);
 static ngx_int_t ngx_iot_purge_removed(ngx_iot_purge_t *purge,
     const ngx_iot_store_t *store, ngx_iot_msec_t now,
     const ngx_iot_resp_reply_t *reply, ngx_iot_resp_request_t *req);
+static ngx_iot_store_result_e ngx_iot_purge_answer(
+    const ngx_iot_store_t *store, const ngx_iot_resp_reply_t *reply);
 static ngx_int_t ngx_iot_purge_tokens(ngx_iot_purge_t *purge,
     const ngx_iot_store_t *store, const ngx_iot_resp_reply_t *reply);
 static ngx_int_t ngx_iot_purge_claims(ngx_iot_purge_t *purge,
@@ -170,13 +181,16 @@ ngx_iot_purge_next(ngx_iot_purge_t *purge, const ngx_iot_store_t *store,
         return ngx_iot_purge_list(purge, store, now, req);
 
     case NGX_IOT_PURGE_LIST:
-        return ngx_iot_purge_remove(purge, store, now, reply, req);
+        return ngx_iot_purge_listed(purge, store, now, reply, req);
+
+    case NGX_IOT_PURGE_LOOK:
+        return ngx_iot_purge_looked(purge, store, now, reply, req);
+
+    case NGX_IOT_PURGE_CLAIMS:
+        return ngx_iot_purge_released(purge, store, now, reply, req);
 
     case NGX_IOT_PURGE_REMOVE:
         return ngx_iot_purge_removed(purge, store, now, reply, req);
-
-    case NGX_IOT_PURGE_CLAIMS:
-        return ngx_iot_purge_claims(purge, store, now, req);
 
     default:    /* NGX_IOT_PURGE_JOB */
         return purge->done ? NGX_OK : NGX_DECLINED;
@@ -355,8 +369,25 @@ ngx_iot_purge_renew(ngx_iot_purge_t *purge, const ngx_iot_store_t *store,
 
 
 static ngx_int_t
-ngx_iot_purge_remove(ngx_iot_purge_t *purge, const ngx_iot_store_t *store,
+ngx_iot_purge_listed(ngx_iot_purge_t *purge, const ngx_iot_store_t *store,
     ngx_iot_msec_t now, const ngx_iot_resp_reply_t *reply,
+    ngx_iot_resp_request_t *req)
+{
+    if (ngx_iot_purge_places(purge, store, reply) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return ngx_iot_purge_batch(purge, store, now,
+                               purge->n ? NGX_IOT_PURGE_LOOK
+                                        : NGX_IOT_PURGE_REMOVE,
+                               req);
+}
+
+
+/* looks at the batch, or removes it */
+static ngx_int_t
+ngx_iot_purge_batch(ngx_iot_purge_t *purge, const ngx_iot_store_t *store,
+    ngx_iot_msec_t now, ngx_iot_purge_step_e step,
     ngx_iot_resp_request_t *req)
 {
     u_char            hex[NGX_IOT_FINGERPRINT_LEN];
@@ -365,9 +396,7 @@ ngx_iot_purge_remove(ngx_iot_purge_t *purge, const ngx_iot_store_t *store,
     const u_char     *tag;
     const ngx_str_t  *id;
 
-    if (ngx_iot_purge_places(purge, store, reply) != NGX_OK
-        || ngx_iot_store_request(store, req, 5 + 3 + 2 * purge->n) != NGX_OK)
-    {
+    if (ngx_iot_store_request(store, req, 5 + 4 + 2 * purge->n) != NGX_OK) {
         return NGX_ERROR;
     }
 
@@ -384,6 +413,13 @@ ngx_iot_purge_remove(ngx_iot_purge_t *purge, const ngx_iot_store_t *store,
     arg[0] = purge->registry_id;
     arg[1] = purge->operation_id;
 
+    if (step == NGX_IOT_PURGE_LOOK) {
+        ngx_str_set(&arg[3], "look");
+
+    } else {
+        ngx_str_set(&arg[3], "remove");
+    }
+
     if (ngx_iot_store_key(store, &key[0], tag, 'r', id, NULL)
         || ngx_iot_store_key(store, &key[1], tag, 'o', &purge->operation_id,
                              NULL)
@@ -399,7 +435,7 @@ ngx_iot_purge_remove(ngx_iot_purge_t *purge, const ngx_iot_store_t *store,
         ngx_hex_dump(hex, purge->places[i].data + NGX_IOT_LIST_TIME_LEN,
                      NGX_IOT_SHA256_LEN);
 
-        arg[3 + i] = purge->places[i];
+        arg[4 + i] = purge->places[i];
 
         if (ngx_iot_store_key(store, &key[5 + i], tag, 'c', id, hex)
             != NGX_OK)
@@ -408,7 +444,7 @@ ngx_iot_purge_remove(ngx_iot_purge_t *purge, const ngx_iot_store_t *store,
         }
     }
 
-    purge->step = NGX_IOT_PURGE_REMOVE;
+    purge->step = step;
 
     return NGX_AGAIN;
 }
@@ -451,20 +487,11 @@ ngx_iot_purge_places(ngx_iot_purge_t *purge, const ngx_iot_store_t *store,
 
 
 static ngx_int_t
-ngx_iot_purge_removed(ngx_iot_purge_t *purge, const ngx_iot_store_t *store,
+ngx_iot_purge_looked(ngx_iot_purge_t *purge, const ngx_iot_store_t *store,
     ngx_iot_msec_t now, const ngx_iot_resp_reply_t *reply,
     ngx_iot_resp_request_t *req)
 {
-    ngx_iot_store_result_e  result;
-
-    result = ngx_iot_store_answer(store, reply, ngx_iot_store_purge_answers,
-                                  "purge_registry");
-
-    switch (result) {
-
-    case NGX_IOT_STORE_OK:
-        purge->done = 1;
-        break;
+    switch (ngx_iot_purge_answer(store, reply)) {
 
     case NGX_IOT_STORE_PENDING:
         break;
@@ -481,10 +508,61 @@ ngx_iot_purge_removed(ngx_iot_purge_t *purge, const ngx_iot_store_t *store,
         return NGX_ERROR;
     }
 
-    purge->batches++;
     purge->released = 0;
 
     return ngx_iot_purge_claims(purge, store, now, req);
+}
+
+
+/* a claim that may still be there keeps its record, and the job */
+static ngx_int_t
+ngx_iot_purge_released(ngx_iot_purge_t *purge, const ngx_iot_store_t *store,
+    ngx_iot_msec_t now, const ngx_iot_resp_reply_t *reply,
+    ngx_iot_resp_request_t *req)
+{
+    ngx_iot_store_result_e  result;
+
+    result = ngx_iot_store_answer(store, reply, ngx_iot_store_purge_answers,
+                                  "release_claims");
+
+    if (result != NGX_IOT_STORE_OK) {
+        return NGX_ERROR;
+    }
+
+    return ngx_iot_purge_claims(purge, store, now, req);
+}
+
+
+static ngx_int_t
+ngx_iot_purge_removed(ngx_iot_purge_t *purge, const ngx_iot_store_t *store,
+    ngx_iot_msec_t now, const ngx_iot_resp_reply_t *reply,
+    ngx_iot_resp_request_t *req)
+{
+    switch (ngx_iot_purge_answer(store, reply)) {
+
+    case NGX_IOT_STORE_OK:
+        purge->done = 1;
+        return ngx_iot_purge_job(purge, store, req);
+
+    case NGX_IOT_STORE_PENDING:
+        purge->batches++;
+        return ngx_iot_purge_list(purge, store, now, req);
+
+    case NGX_IOT_STORE_NOT_FOUND:
+        return NGX_DECLINED;
+
+    default:
+        return NGX_ERROR;
+    }
+}
+
+
+static ngx_iot_store_result_e
+ngx_iot_purge_answer(const ngx_iot_store_t *store,
+    const ngx_iot_resp_reply_t *reply)
+{
+    return ngx_iot_store_answer(store, reply, ngx_iot_store_purge_answers,
+                                "purge_registry");
 }
 
 
@@ -531,8 +609,8 @@ ngx_iot_purge_claims(ngx_iot_purge_t *purge, const ngx_iot_store_t *store,
     first = purge->released;
 
     if (first == purge->n) {
-        return purge->done ? ngx_iot_purge_job(purge, store, req)
-                           : ngx_iot_purge_list(purge, store, now, req);
+        return ngx_iot_purge_batch(purge, store, now, NGX_IOT_PURGE_REMOVE,
+                                   req);
     }
 
     n = store->cluster ? 1 : purge->n - first;

@@ -18,8 +18,9 @@
  *   x   the operation that deletes it
  *   e   life of that operation when it is done, ms
  *
- * then its name and its place are released, and its certificates and their
- * claims are removed in batches, so that no script keeps the server long.  Who
+ * then its name and its place are released, and the claims of its certificates
+ * and they themselves are removed in batches, so that no script keeps the
+ * server long.  Claims go first, since only a record tells of its claim.  Who
  * is at it may end at any time: before the mark a job is left in
  *
  *   {00}:j   ZSET   registry id, 0x1f, operation id; score: when it is due, ms
@@ -41,8 +42,9 @@ typedef enum {
     NGX_IOT_PURGE_NAME,
     NGX_IOT_PURGE_RENEW,
     NGX_IOT_PURGE_LIST,
-    NGX_IOT_PURGE_REMOVE,
+    NGX_IOT_PURGE_LOOK,
     NGX_IOT_PURGE_CLAIMS,
+    NGX_IOT_PURGE_REMOVE,
     NGX_IOT_PURGE_JOB
 } ngx_iot_purge_step_e;
 

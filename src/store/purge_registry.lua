@@ -1,13 +1,14 @@
 -- Copyright (C) ngx_http_iot_module authors
 -- SPDX-License-Identifier: BSD-2-Clause
 
--- Removes some certificates of a registry that is being deleted and, with the
--- last of them, the registry itself; then the operation is done.
+-- Looks at some certificates of a registry that is being deleted, or removes
+-- them and, with the last of them, the registry itself; then the operation is
+-- done.
 --
 -- KEYS  1 registry  2 operation  3 list of certificates  4 SHA-1 aliases
 --       5 what waits for a backend  6 … the certificates
--- ARGV  1 registry id  2 operation id  3 now, ms
---       4 … the certificates' places in the list
+-- ARGV  1 registry id  2 operation id  3 now, ms  4 'look' or 'remove'
+--       5 … the certificates' places in the list
 --
 -- Answers MORE or DONE, and for each certificate the operation that has
 -- claimed it ('' when it was not there); GONE when the operation does not
@@ -39,8 +40,12 @@ for i = 6, #KEYS do
 
     claims[#claims + 1] = record:sub(10, 29)
     sha1s[#sha1s + 1] = record:sub(30, 49)
-    places[#places + 1] = ARGV[i - 2]
+    places[#places + 1] = ARGV[i - 1]
     keys[#keys + 1] = KEYS[i]
+end
+
+if ARGV[4] == 'look' then
+    return {'MORE', claims}
 end
 
 if #keys > 0 then

@@ -15,6 +15,7 @@
 
 #include "ngx_iot_redis.h"
 #include "ngx_iot_store.h"
+#include "ngx_iot_store_registry.h"
 
 
 /*
@@ -87,6 +88,10 @@ void ngx_iot_task_exit(void);
 void ngx_iot_task_release(ngx_iot_redis_conf_t *conf,
     const ngx_iot_store_t *store, const ngx_iot_store_claim_t *claims,
     ngx_uint_t n);
+
+/* The same for a name that a registry does not have any more. */
+void ngx_iot_task_release_name(ngx_iot_redis_conf_t *conf,
+    const ngx_iot_store_t *store, const ngx_iot_store_name_t *name);
 
 
 /* ngx_iot_task_purge.c */
