@@ -24,12 +24,19 @@
 
 #define NGX_IOT_REDIS_KEY_PREFIX_MAX   64
 
-#define NGX_IOT_REDIS_CONNECTIONS_MAX  16
-#define NGX_IOT_REDIS_REPLICAS_MAX     16
 
 /* a sentinel that takes longer is passed over for the next one */
 #define NGX_IOT_REDIS_SENTINEL_CONNECT 300
 #define NGX_IOT_REDIS_SENTINEL_TIMEOUT 1000
+
+
+/* of a number, and what is said of another one */
+
+typedef struct {
+    ngx_int_t                         min;
+    ngx_int_t                         max;
+    const char                       *expected;
+} ngx_iot_redis_bounds_t;
 
 
 /* a directive of the block; offset is that of its field in the store */
@@ -40,9 +47,10 @@ typedef char *(*ngx_iot_redis_directive_pt)(ngx_conf_t *cf,
     ngx_iot_redis_directive_t *directive, void *field);
 
 struct ngx_iot_redis_directive_s {
-    ngx_str_t                   name;
-    ngx_iot_redis_directive_pt  set;
-    size_t                      offset;
+    ngx_str_t                         name;
+    ngx_iot_redis_directive_pt        set;
+    size_t                            offset;
+    const ngx_iot_redis_bounds_t     *bounds;
 };
 
 
@@ -81,112 +89,123 @@ static char *ngx_iot_redis_conf_password_file(ngx_conf_t *cf,
     ngx_iot_redis_directive_t *directive, void *field);
 static char *ngx_iot_redis_conf_flag(ngx_conf_t *cf,
     ngx_iot_redis_directive_t *directive, void *field);
-static char *ngx_iot_redis_conf_database(ngx_conf_t *cf,
-    ngx_iot_redis_directive_t *directive, void *field);
 static char *ngx_iot_redis_conf_msec(ngx_conf_t *cf,
     ngx_iot_redis_directive_t *directive, void *field);
 static char *ngx_iot_redis_conf_number(ngx_conf_t *cf,
-    ngx_iot_redis_directive_t *directive, void *field);
-static char *ngx_iot_redis_conf_connections(ngx_conf_t *cf,
-    ngx_iot_redis_directive_t *directive, void *field);
-static char *ngx_iot_redis_conf_replicas(ngx_conf_t *cf,
     ngx_iot_redis_directive_t *directive, void *field);
 static char *ngx_iot_redis_conf_prefix(ngx_conf_t *cf,
     ngx_iot_redis_directive_t *directive, void *field);
 static char *ngx_iot_redis_conf_invalid(ngx_conf_t *cf, const char *expected);
 
 
+static const ngx_iot_redis_bounds_t  ngx_iot_redis_database_bounds =
+    { 0, NGX_MAX_INT32_VALUE, "expected a number" };
+
+static const ngx_iot_redis_bounds_t  ngx_iot_redis_connections_bounds =
+    { 1, 16, "expected a number, not zero, at most 16" };
+
+static const ngx_iot_redis_bounds_t  ngx_iot_redis_replicas_bounds =
+    { 0, 16, "expected 0 to 16" };
+
+static const ngx_iot_redis_bounds_t  ngx_iot_redis_queue_bounds =
+    { 1, NGX_MAX_INT_T_VALUE, "expected a number, not zero" };
+
+
 static ngx_iot_redis_directive_t  ngx_iot_redis_directives[] = {
 
     { ngx_string("topology"),
       ngx_iot_redis_conf_topology,
-      0 },
+      0, NULL },
 
     { ngx_string("server"),
       ngx_iot_redis_conf_server,
-      0 },
+      0, NULL },
 
     { ngx_string("resolver"),
       ngx_iot_redis_conf_resolver,
-      offsetof(ngx_iot_redis_conf_t, resolver) },
+      offsetof(ngx_iot_redis_conf_t, resolver), NULL },
 
     { ngx_string("resolver_timeout"),
       ngx_iot_redis_conf_msec,
-      offsetof(ngx_iot_redis_conf_t, resolver_timeout) },
+      offsetof(ngx_iot_redis_conf_t, resolver_timeout), NULL },
 
     { ngx_string("username"),
       ngx_iot_redis_conf_string,
-      offsetof(ngx_iot_redis_conf_t, endpoint.username) },
+      offsetof(ngx_iot_redis_conf_t, endpoint.username), NULL },
 
     { ngx_string("password_file"),
       ngx_iot_redis_conf_password_file,
-      offsetof(ngx_iot_redis_conf_t, endpoint) },
+      offsetof(ngx_iot_redis_conf_t, endpoint), NULL },
 
     { ngx_string("sentinel_username"),
       ngx_iot_redis_conf_string,
-      offsetof(ngx_iot_redis_conf_t, sentinel.username) },
+      offsetof(ngx_iot_redis_conf_t, sentinel.username), NULL },
 
     { ngx_string("sentinel_password_file"),
       ngx_iot_redis_conf_password_file,
-      offsetof(ngx_iot_redis_conf_t, sentinel) },
+      offsetof(ngx_iot_redis_conf_t, sentinel), NULL },
 
     { ngx_string("sentinel_ssl"),
       ngx_iot_redis_conf_flag,
-      offsetof(ngx_iot_redis_conf_t, sentinel_ssl) },
+      offsetof(ngx_iot_redis_conf_t, sentinel_ssl), NULL },
 
     { ngx_string("database"),
-      ngx_iot_redis_conf_database,
-      offsetof(ngx_iot_redis_conf_t, endpoint.database) },
+      ngx_iot_redis_conf_number,
+      offsetof(ngx_iot_redis_conf_t, endpoint.database),
+      &ngx_iot_redis_database_bounds },
 
     { ngx_string("ssl"),
       ngx_iot_redis_conf_flag,
-      offsetof(ngx_iot_redis_conf_t, ssl) },
+      offsetof(ngx_iot_redis_conf_t, ssl), NULL },
 
     { ngx_string("ssl_trusted_certificate"),
       ngx_iot_redis_conf_string,
-      offsetof(ngx_iot_redis_conf_t, ssl_trusted_certificate) },
+      offsetof(ngx_iot_redis_conf_t, ssl_trusted_certificate), NULL },
 
     { ngx_string("ssl_certificate"),
       ngx_iot_redis_conf_string,
-      offsetof(ngx_iot_redis_conf_t, ssl_certificate) },
+      offsetof(ngx_iot_redis_conf_t, ssl_certificate), NULL },
 
     { ngx_string("ssl_certificate_key"),
       ngx_iot_redis_conf_string,
-      offsetof(ngx_iot_redis_conf_t, ssl_certificate_key) },
+      offsetof(ngx_iot_redis_conf_t, ssl_certificate_key), NULL },
 
     { ngx_string("ssl_name"),
       ngx_iot_redis_conf_string,
-      offsetof(ngx_iot_redis_conf_t, ssl_name) },
+      offsetof(ngx_iot_redis_conf_t, ssl_name), NULL },
 
     { ngx_string("ssl_verify"),
       ngx_iot_redis_conf_flag,
-      offsetof(ngx_iot_redis_conf_t, endpoint.ssl_verify) },
+      offsetof(ngx_iot_redis_conf_t, endpoint.ssl_verify), NULL },
 
     { ngx_string("connections"),
-      ngx_iot_redis_conf_connections,
-      offsetof(ngx_iot_redis_conf_t, connections) },
+      ngx_iot_redis_conf_number,
+      offsetof(ngx_iot_redis_conf_t, connections),
+      &ngx_iot_redis_connections_bounds },
 
     { ngx_string("replicas"),
-      ngx_iot_redis_conf_replicas,
-      offsetof(ngx_iot_redis_conf_t, endpoint.replicas) },
+      ngx_iot_redis_conf_number,
+      offsetof(ngx_iot_redis_conf_t, endpoint.replicas),
+      &ngx_iot_redis_replicas_bounds },
 
     { ngx_string("connect_timeout"),
       ngx_iot_redis_conf_msec,
-      offsetof(ngx_iot_redis_conf_t, endpoint.connect_timeout) },
+      offsetof(ngx_iot_redis_conf_t, endpoint.connect_timeout), NULL },
 
     { ngx_string("timeout"),
       ngx_iot_redis_conf_msec,
-      offsetof(ngx_iot_redis_conf_t, endpoint.timeout) },
+      offsetof(ngx_iot_redis_conf_t, endpoint.timeout), NULL },
 
     { ngx_string("queue"),
       ngx_iot_redis_conf_number,
-      offsetof(ngx_iot_redis_conf_t, queue) },
+      offsetof(ngx_iot_redis_conf_t, queue),
+      &ngx_iot_redis_queue_bounds },
 
     { ngx_string("key_prefix"),
       ngx_iot_redis_conf_prefix,
-      offsetof(ngx_iot_redis_conf_t, key_prefix) },
+      offsetof(ngx_iot_redis_conf_t, key_prefix), NULL },
 
-    { ngx_null_string, NULL, 0 }
+    { ngx_null_string, NULL, 0, NULL }
 };
 
 
@@ -918,33 +937,6 @@ ngx_iot_redis_conf_flag(ngx_conf_t *cf, ngx_iot_redis_directive_t *directive,
 
 
 static char *
-ngx_iot_redis_conf_database(ngx_conf_t *cf,
-    ngx_iot_redis_directive_t *directive, void *field)
-{
-    ngx_uint_t  *number = field;
-
-    ngx_int_t   n;
-    ngx_str_t  *value;
-
-    if (*number != NGX_CONF_UNSET_UINT) {
-        return "is duplicate";
-    }
-
-    value = cf->args->elts;
-
-    n = ngx_atoi(value[1].data, value[1].len);
-
-    if (n == NGX_ERROR) {
-        return ngx_iot_redis_conf_invalid(cf, "expected a number");
-    }
-
-    *number = n;
-
-    return NGX_CONF_OK;
-}
-
-
-static char *
 ngx_iot_redis_conf_msec(ngx_conf_t *cf, ngx_iot_redis_directive_t *directive,
     void *field)
 {
@@ -977,8 +969,9 @@ ngx_iot_redis_conf_number(ngx_conf_t *cf, ngx_iot_redis_directive_t *directive,
 {
     ngx_uint_t  *number = field;
 
-    ngx_int_t   n;
-    ngx_str_t  *value;
+    ngx_int_t                      n;
+    ngx_str_t                     *value;
+    const ngx_iot_redis_bounds_t  *bounds;
 
     if (*number != NGX_CONF_UNSET_UINT) {
         return "is duplicate";
@@ -986,58 +979,12 @@ ngx_iot_redis_conf_number(ngx_conf_t *cf, ngx_iot_redis_directive_t *directive,
 
     value = cf->args->elts;
 
-    n = ngx_atoi(value[1].data, value[1].len);
-
-    if (n == NGX_ERROR || n == 0) {
-        return ngx_iot_redis_conf_invalid(cf, "expected a number, not zero");
-    }
-
-    *number = n;
-
-    return NGX_CONF_OK;
-}
-
-
-static char *
-ngx_iot_redis_conf_connections(ngx_conf_t *cf,
-    ngx_iot_redis_directive_t *directive, void *field)
-{
-    ngx_uint_t  *number = field;
-
-    char  *rv;
-
-    rv = ngx_iot_redis_conf_number(cf, directive, number);
-    if (rv != NGX_CONF_OK) {
-        return rv;
-    }
-
-    if (*number > NGX_IOT_REDIS_CONNECTIONS_MAX) {
-        return ngx_iot_redis_conf_invalid(cf, "expected at most 16");
-    }
-
-    return NGX_CONF_OK;
-}
-
-
-static char *
-ngx_iot_redis_conf_replicas(ngx_conf_t *cf,
-    ngx_iot_redis_directive_t *directive, void *field)
-{
-    ngx_uint_t  *number = field;
-
-    ngx_int_t   n;
-    ngx_str_t  *value;
-
-    if (*number != NGX_CONF_UNSET_UINT) {
-        return "is duplicate";
-    }
-
-    value = cf->args->elts;
+    bounds = directive->bounds;
 
     n = ngx_atoi(value[1].data, value[1].len);
 
-    if (n == NGX_ERROR || n > NGX_IOT_REDIS_REPLICAS_MAX) {
-        return ngx_iot_redis_conf_invalid(cf, "expected 0 to 16");
+    if (n == NGX_ERROR || n < bounds->min || n > bounds->max) {
+        return ngx_iot_redis_conf_invalid(cf, bounds->expected);
     }
 
     *number = n;

@@ -30,6 +30,10 @@ const ngx_str_t
 };
 
 
+static ngx_int_t ngx_iot_store_operation_parse(ngx_iot_resp_reply_t **elts,
+    ngx_iot_operation_t *operation);
+static ngx_int_t ngx_iot_store_operation_certificate(
+    const ngx_iot_resp_reply_t *sha256, ngx_iot_operation_t *operation);
 static ngx_iot_store_result_e ngx_iot_store_operation_error(
     const ngx_iot_store_t *store, ngx_iot_resp_reply_t **elts,
     ngx_iot_status_t *error);
@@ -71,8 +75,7 @@ ngx_iot_store_result_e
 ngx_iot_store_operation(const ngx_iot_store_t *store,
     const ngx_iot_resp_reply_t *reply, ngx_iot_operation_t *operation)
 {
-    ngx_iot_msec_t           format, kind, done;
-    ngx_iot_certificate_t   *certificate;
+    ngx_iot_msec_t           format;
     ngx_iot_resp_reply_t   **elts;
 
     if (reply->type != NGX_IOT_RESP_ARRAY
@@ -95,27 +98,9 @@ ngx_iot_store_operation(const ngx_iot_store_t *store,
         return NGX_IOT_STORE_NEWER;
     }
 
-    if (elts[6]->type == NGX_IOT_RESP_NIL) {
-        /* it has not changed since it was created */
-        elts[6] = elts[5];
-    }
-
-    if (ngx_iot_store_parse_number(elts[1], &kind) != NGX_OK
-        || !ngx_iot_operation_kind_known((ngx_uint_t) kind)
-        || elts[2]->type != NGX_IOT_RESP_STRING
-        || elts[2]->str.len == 0
-        || elts[4]->type != NGX_IOT_RESP_STRING
-        || ngx_iot_store_parse_number(elts[5], &operation->created_at)
-           != NGX_OK
-        || ngx_iot_store_parse_number(elts[6], &operation->modified_at)
-           != NGX_OK
-        || ngx_iot_store_parse_number(elts[7], &done) != NGX_OK)
-    {
+    if (ngx_iot_store_operation_parse(elts, operation) != NGX_OK) {
         return ngx_iot_store_broken(store, reply, "operation");
     }
-
-    operation->kind = (ngx_iot_operation_kind_e) kind;
-    operation->done = (ngx_uint_t) done;
 
     if (ngx_iot_store_copy(store, &operation->registry_id,
                            elts[2]->str.data, elts[2]->str.len)
@@ -133,10 +118,58 @@ ngx_iot_store_operation(const ngx_iot_store_t *store,
         return NGX_IOT_STORE_OK;
     }
 
-    if (elts[3]->type != NGX_IOT_RESP_STRING
-        || elts[3]->str.len != NGX_IOT_SHA256_LEN)
-    {
+    if (ngx_iot_store_operation_certificate(elts[3], operation) != NGX_OK) {
         return ngx_iot_store_broken(store, reply, "operation");
+    }
+
+    return ngx_iot_store_operation_error(store, &elts[8], &operation->error);
+}
+
+
+/* the numbers; and that the others are there.  NGX_OK or NGX_ERROR */
+static ngx_int_t
+ngx_iot_store_operation_parse(ngx_iot_resp_reply_t **elts,
+    ngx_iot_operation_t *operation)
+{
+    ngx_iot_msec_t  kind, done;
+
+    if (elts[6]->type == NGX_IOT_RESP_NIL) {
+        /* it has not changed since it was created */
+        elts[6] = elts[5];
+    }
+
+    if (ngx_iot_store_parse_number(elts[1], &kind) != NGX_OK
+        || !ngx_iot_operation_kind_known((ngx_uint_t) kind)
+        || elts[2]->type != NGX_IOT_RESP_STRING
+        || elts[2]->str.len == 0
+        || elts[4]->type != NGX_IOT_RESP_STRING
+        || ngx_iot_store_parse_number(elts[5], &operation->created_at)
+           != NGX_OK
+        || ngx_iot_store_parse_number(elts[6], &operation->modified_at)
+           != NGX_OK
+        || ngx_iot_store_parse_number(elts[7], &done) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    operation->kind = (ngx_iot_operation_kind_e) kind;
+    operation->done = (ngx_uint_t) done;
+
+    return NGX_OK;
+}
+
+
+/* what its certificate was; NGX_OK or NGX_ERROR */
+static ngx_int_t
+ngx_iot_store_operation_certificate(const ngx_iot_resp_reply_t *sha256,
+    ngx_iot_operation_t *operation)
+{
+    ngx_iot_certificate_t  *certificate;
+
+    if (sha256->type != NGX_IOT_RESP_STRING
+        || sha256->str.len != NGX_IOT_SHA256_LEN)
+    {
+        return NGX_ERROR;
     }
 
     certificate = &operation->certificate;
@@ -144,11 +177,11 @@ ngx_iot_store_operation(const ngx_iot_store_t *store,
     certificate->created_at = operation->created_at;
     certificate->registry_id = operation->registry_id;
 
-    ngx_memcpy(certificate->sha256, elts[3]->str.data, NGX_IOT_SHA256_LEN);
+    ngx_memcpy(certificate->sha256, sha256->str.data, NGX_IOT_SHA256_LEN);
     ngx_hex_dump(certificate->fingerprint, certificate->sha256,
                  NGX_IOT_SHA256_LEN);
 
-    return ngx_iot_store_operation_error(store, &elts[8], &operation->error);
+    return NGX_OK;
 }
 
 
