@@ -74,7 +74,7 @@ if ARGV[16] == 'backend' then
     event = pending_begin(KEYS[8], KEYS[9], KEYS[10], '1', sha256,
                           ARGV[13]:sub(MARK + 2))
 else
-    redis.call('ZADD', KEYS[6], 0, ARGV[12])
+    redis.call('ZADD', KEYS[6], '0', ARGV[12])
 end
 
 redis.call('HSETNX', KEYS[7], ARGV[11], sha256)

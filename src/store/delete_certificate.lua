@@ -33,7 +33,7 @@ if answer then
     return answer
 end
 
-local record = redis.call('GETRANGE', KEYS[5], 0, 48)
+local record = redis.call('GETRANGE', KEYS[5], '0', '48')
 
 if record == '' then
     return {'NOT_FOUND'}

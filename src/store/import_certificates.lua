@@ -103,7 +103,7 @@ for i = 0, n - 1 do
         local key, arg = FIRST_KEY + i * keys, FIRST_ARG + i * ARGS
 
         redis.call('SET', KEYS[key], ARGV[arg + 3])
-        redis.call('ZADD', KEYS[5], 0, ARGV[arg + 2])
+        redis.call('ZADD', KEYS[5], '0', ARGV[arg + 2])
         redis.call('HSETNX', KEYS[6], ARGV[arg + 1], ARGV[arg])
 
         if keys == 2 then

@@ -7,7 +7,7 @@
 local function member_refusal(key)
 
     -- one byte of format, eight of createdAt, twenty of operation id
-    local record = redis.call('GETRANGE', key, 0, 28)
+    local record = redis.call('GETRANGE', key, '0', '28')
 
     if record == '' then
         return nil

@@ -12,7 +12,7 @@
 --       8 hash of the request, raw ('' when it has no Idempotency-Key)
 --       9 life of an idempotency record, ms
 
-local TRIM = 16
+local TRIM = '16'
 
 -- Whether the operation was begun before: nil, or the answer.  SAME, REUSED
 -- and NEWER as lib/idempotency.lua has them.  The same bytes may arrive twice
@@ -50,9 +50,9 @@ end
 -- is done, but when a backend has to finish it: event is its event's id then.
 
 local function operation_store(kind, subject, event)
-    redis.call('HSET', KEYS[2], 'v', FORMAT, 'k', kind, 'r', ARGV[1],
+    redis.call('HSET', KEYS[2], 'v', FORMAT_TEXT, 'k', kind, 'r', ARGV[1],
                'f', subject, 'b', ARGV[4], 'c', ARGV[3],
-               'd', event and 0 or 1)
+               'd', event and '0' or '1')
 
     if event then
         redis.call('HSET', KEYS[2], 's', event)
@@ -60,13 +60,13 @@ local function operation_store(kind, subject, event)
         redis.call('PEXPIRE', KEYS[2], ARGV[5])
     end
 
-    redis.call('ZADD', KEYS[3], 0, ARGV[2])
+    redis.call('ZADD', KEYS[3], '0', ARGV[2])
     redis.call('PEXPIRE', KEYS[3], ARGV[5])
 
     -- bounded: who finds many old ones leaves the rest to the next
 
     local old = redis.call('ZRANGEBYLEX', KEYS[3], '-', '(' .. ARGV[6],
-                           'LIMIT', 0, TRIM)
+                           'LIMIT', '0', TRIM)
     if #old > 0 then
         redis.call('ZREM', KEYS[3], unpack(old))
     end

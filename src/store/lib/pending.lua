@@ -12,10 +12,6 @@
 
 local EVENTS = 10000
 local MARK, MARKED = 49, 128
-local METHODS = {
-    ['1'] = 'RegistryService.AddCertificate',
-    ['2'] = 'RegistryService.DeleteCertificate'
-}
 
 local function pending_hex(bytes)
     return (bytes:gsub('.', function (byte)
@@ -34,9 +30,14 @@ end
 
 local function pending_event(stream, event, operation_id, kind, registry_id,
                              sha256, by, created, certificate)
+    local methods = {
+        ['1'] = 'RegistryService.AddCertificate',
+        ['2'] = 'RegistryService.DeleteCertificate'
+    }
+
     return redis.call('XADD', stream, 'MAXLEN', '~', EVENTS, '*',
                       'event', event, 'operationId', operation_id,
-                      'method', METHODS[kind], 'registryId', registry_id,
+                      'method', methods[kind], 'registryId', registry_id,
                       'fingerprint', pending_hex(sha256), 'createdBy', by,
                       'createdAt', created, 'certificate', certificate)
 end

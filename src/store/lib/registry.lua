@@ -5,7 +5,9 @@
 -- key: the registry's record; mode: "known" or "open", whether it must have
 -- one; adds: a disabled registry takes nothing new.
 
-local FORMAT = 1
+-- numbers that go to Redis are text: Lua's take Redis longest to write
+
+local FORMAT, FORMAT_TEXT = 1, '1'
 local ACTIVE, DELETING, DISABLED = '2', '3', '4'
 
 local function registry_refusal(key, mode, adds)
