@@ -516,7 +516,7 @@ qr/\[emerg\].*"topology" directive has too many parameters/
 connections 17;
 --- must_die
 --- error_log eval
-qr/\[emerg\].*invalid value "17" in "connections" directive, expected at most/
+qr/\[emerg\].*invalid value "17" in "connections" directive, expected a number, not zero, at most 16/
 --- suppress_stderr
 
 
