@@ -32,6 +32,7 @@ sub start {
             $store timeout 1s; connect_timeout 500ms;/rx,
         server => <<'_EOC_');
     keepalive_requests 1000000;
+    keepalive_timeout 10m;
     client_body_buffer_size 512k;
 
     location /iot-devices/ {
