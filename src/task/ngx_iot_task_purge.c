@@ -27,6 +27,9 @@ static ngx_int_t ngx_iot_task_find_step(ngx_iot_task_t *task,
     const ngx_iot_resp_reply_t *reply);
 static ngx_int_t ngx_iot_task_take_step(ngx_iot_task_t *task,
     const ngx_iot_resp_reply_t *reply);
+static ngx_int_t ngx_iot_task_job_step(ngx_iot_task_t *task,
+    const ngx_iot_resp_reply_t *reply);
+static ngx_int_t ngx_iot_task_find(ngx_iot_task_t *task);
 static ngx_iot_msec_t ngx_iot_task_now(void);
 
 
@@ -117,9 +120,27 @@ ngx_iot_task_watch_handler(ngx_event_t *ev)
         return;
     }
 
+    task->data = ngx_palloc(task->pool, sizeof(ngx_iot_purge_t));
+    if (task->data == NULL) {
+        ngx_iot_task_destroy(task);
+        return;
+    }
+
     task->step = ngx_iot_task_find_step;
 
     ngx_iot_task_start(task);
+}
+
+
+static ngx_int_t
+ngx_iot_task_find(ngx_iot_task_t *task)
+{
+    task->step = ngx_iot_task_find_step;
+
+    return ngx_iot_store_find_job(&task->store, ngx_iot_task_now(),
+                                  &task->request)
+           == NGX_OK
+           ? NGX_AGAIN : NGX_ERROR;
 }
 
 
@@ -131,10 +152,7 @@ ngx_iot_task_find_step(ngx_iot_task_t *task, const ngx_iot_resp_reply_t *reply)
     ngx_iot_store_result_e   result;
 
     if (reply == NULL) {
-        return ngx_iot_store_find_job(&task->store, ngx_iot_task_now(),
-                                      &task->request)
-               == NGX_OK
-               ? NGX_AGAIN : NGX_ERROR;
+        return ngx_iot_task_find(task);
     }
 
     result = ngx_iot_store_job_found(&task->store, reply, &registry_id,
@@ -144,14 +162,10 @@ ngx_iot_task_find_step(ngx_iot_task_t *task, const ngx_iot_resp_reply_t *reply)
         return (result == NGX_IOT_STORE_NOT_FOUND) ? NGX_OK : NGX_ERROR;
     }
 
-    purge = ngx_palloc(task->pool, sizeof(ngx_iot_purge_t));
-    if (purge == NULL) {
-        return NGX_ERROR;
-    }
+    purge = task->data;
 
     ngx_iot_purge_init(purge, &registry_id, &operation_id);
 
-    task->data = purge;
     task->step = ngx_iot_task_take_step;
 
     if (ngx_iot_store_take_job(&task->store, &purge->registry_id,
@@ -174,12 +188,29 @@ ngx_iot_task_take_step(ngx_iot_task_t *task, const ngx_iot_resp_reply_t *reply)
     result = ngx_iot_store_job_taken(&task->store, reply);
 
     if (result != NGX_IOT_STORE_OK) {
-        return (result == NGX_IOT_STORE_NOT_FOUND) ? NGX_OK : NGX_ERROR;
+        return (result == NGX_IOT_STORE_NOT_FOUND) ? ngx_iot_task_find(task)
+                                                   : NGX_ERROR;
     }
 
-    task->step = ngx_iot_task_purge_step;
+    task->step = ngx_iot_task_job_step;
 
-    return ngx_iot_task_purge_step(task, NULL);
+    return ngx_iot_task_job_step(task, NULL);
+}
+
+
+/*
+ * One after the other, done or not: who is taken is not due for a while, so
+ * there is an end, and one that cannot be done holds up no other.
+ */
+static ngx_int_t
+ngx_iot_task_job_step(ngx_iot_task_t *task, const ngx_iot_resp_reply_t *reply)
+{
+    ngx_int_t  rc;
+
+    rc = ngx_iot_purge_next(task->data, &task->store, ngx_iot_task_now(),
+                            reply, &task->request);
+
+    return (rc == NGX_AGAIN) ? NGX_AGAIN : ngx_iot_task_find(task);
 }
 
 
