@@ -136,7 +136,7 @@ sub look_at_operations {
         my $id = $entry->{operation};
         my $change = $METHOD{$entry->{kind}};
 
-        if (acknowledged($entry) && $entry->{content}) {
+        if (acknowledged($entry) && ($entry->{content} || $change)) {
             $self->compare($entry, $self->{view}{polled}{$id})
                 if $change || $self->{lossless} || $since{$id};
             $since{$id} //= $entry->{to} if $change;
@@ -161,6 +161,8 @@ sub compare {
         $self->bad('lost operation', @who);
         return;
     }
+
+    return if !$then;
 
     $self->bad('operation undone', @who) if $then->{done} && !$now->{done};
 

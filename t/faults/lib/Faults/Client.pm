@@ -8,7 +8,8 @@ package Faults::Client;
 # and registries are its own, but for certificates that all clients fight for.
 #
 #     my $client = Faults::Client->new(number => N, seed => S,
-#         nginx => NGINX, journal => FILE, registries => [ ID, ... ]);
+#         nginx => NGINX, journal => FILE, registries => [ ID, ... ],
+#         rpc => PART of adds and deletes that is gRPC);
 #     $client->run(sub { stop? }, sub { done(TIME it was sent) });
 #
 #     $client->call(KIND, { of the journal }, METHOD, URI, BODY)
@@ -23,9 +24,12 @@ use Digest::SHA qw(sha256_hex);
 use Faults::Journal;
 use IO::Select;
 use Iot qw(body der json);
+use Iot::Grpc qw(proto unproto);
+use Iot::H2;
 use Iot::Load ();
 use Iot::Nginx;
 use JSON::PP;
+use MIME::Base64 qw(decode_base64);
 use Time::HiRes qw(sleep time);
 
 our $REGISTRIES = '/iot-devices/v1/registries';
@@ -41,7 +45,7 @@ sub new {
 
     return bless {
         live => [], ops => [], keyed => [], mine => [], next => 0,
-        folder => "folder-$of{number}", %of,
+        folder => "folder-$of{number}", rpc => 0, %of,
         journal => Faults::Journal->new($of{journal}),
     }, $class;
 }
@@ -372,12 +376,14 @@ sub add {
 
     my $later = $of->{later} ? 1 : 0;
     my $pem = Iot::Load::certificate_of($number);
+    my @request = !$later && rand() < $self->{rpc}
+        ? ('GRPC', 'AddCertificate', proto(1 => $registry, 3 => $pem))
+        : ('POST', ($later ? '/later' : '')
+                   . "$REGISTRIES/$registry/certificates", body($pem));
     my $entry = $self->call('add',
         { registry => $registry, fingerprint => fingerprint($number),
           number => $number, later => $later, key => $of->{key} },
-        'POST', ($later ? '/later' : '')
-            . "$REGISTRIES/$registry/certificates", body($pem),
-        keyed($of->{key}));
+        @request, keyed($of->{key}));
 
     if ($entry->{status} == 200 && !$later) {
         my $data = $entry->{json}{response}{certificateData};
@@ -395,12 +401,15 @@ sub delete {
     my ($self, $registry, $number, $of) = @_;
 
     my $fingerprint = fingerprint($number);
+    my @request = rand() < $self->{rpc}
+        ? ('GRPC', 'DeleteCertificate', proto(1 => $registry,
+                                              2 => $fingerprint))
+        : ('DELETE', "$REGISTRIES/$registry/certificates/$fingerprint", undef);
 
     return $self->call('delete',
         { registry => $registry, fingerprint => $fingerprint,
           number => $number, key => $of->{key} },
-        'DELETE', "$REGISTRIES/$registry/certificates/$fingerprint", undef,
-        keyed($of->{key}));
+        @request, keyed($of->{key}));
 }
 
 
@@ -507,6 +516,9 @@ sub call {
 sub exchange {
     my ($self, $entry, $method, $uri, $body, %header) = @_;
 
+    return $self->exchange_rpc($entry, $uri, $body, %header)
+        if $method eq 'GRPC';
+
     my $socket = $self->{socket} ||= eval { $self->{nginx}->connection };
     my $answer = { status => 0, headers => {}, body => '' };
 
@@ -525,6 +537,53 @@ sub exchange {
            || ($answer->{headers}{connection} // '') eq 'close';
 
     return $answer;
+}
+
+
+# In the form of REST: the status of HTTP that goes with the code, and of an
+# operation its id and certificate.
+
+my %STATUS = (3 => 400, 4 => 504, 5 => 404, 6 => 409, 8 => 429, 9 => 400,
+              10 => 409, 13 => 500, 14 => 503);
+
+sub exchange_rpc {
+    my ($self, $entry, $method, $bytes, %header) = @_;
+
+    my $h2 = $self->{h2} ||= eval {
+        Iot::H2->new($self->{nginx}{rpc_port});
+    };
+    my $answer;
+
+    if ($h2) {
+        $entry->{sent} = 1;
+        $answer = eval {
+            Iot::Grpc->call($h2, $method, $bytes,
+                            map { (lc, $header{$_}) } keys %header);
+        };
+    }
+
+    delete $self->{h2}
+        if !$answer || defined $h2->{goaway} || ++$self->{calls} % 20 == 0;
+
+    $entry->{rpc} = 1;
+
+    return { status => 0, headers => {}, body => '' }
+        if !$answer || defined $answer->{reset};
+
+    my $code = $answer->{headers}{'grpc-status'};
+
+    return { status => $STATUS{$code} // 500, headers => {},
+             body => json(Iot::Grpc::rpc_status(decode_base64(
+                 $answer->{headers}{'grpc-status-details-bin'}
+                     =~ tr/-_/+\//r))) } if $code;
+
+    my $operation = unproto(substr $answer->{data}, 5);
+    my $any = unproto($operation->{9}[0] // '');
+    my $response = unproto($any->{2}[0] // '');
+
+    return { status => 200, headers => {}, body => json({
+        id => $operation->{1}[0],
+        response => { certificateData => $response->{3}[0] } }) };
 }
 
 
@@ -593,6 +652,8 @@ sub understand {
     my $operation = $entry->{kind} eq 'finish' ? $json->{operation} : $json;
 
     $entry->{operation} = $operation->{id};
+    return if $entry->{rpc};
+
     $entry->{content} = Faults::Journal::content($operation);
     $entry->{created} = $entry->{content}{registry}
         if $entry->{kind} eq 'create';

@@ -15,7 +15,7 @@ package Faults::Gateway;
 use strict;
 use warnings;
 
-use Iot qw(http_config json wait_until);
+use Iot qw(free_port http_config json wait_until);
 use Iot::Nginx;
 use JSON::PP;
 use Time::HiRes qw(sleep time);
@@ -26,11 +26,12 @@ my $WORKERS = 2;
 sub start {
     my ($class, $store) = @_;
 
+    my $port = free_port();
     my $nginx = Iot::Nginx->start(workers => $WORKERS,
         main => 'worker_shutdown_timeout 10s;',
         http => http_config() =~ s/server [^;]*;/
             $store timeout 1s; connect_timeout 500ms;/rx,
-        server => <<'_EOC_');
+        server => <<'_EOC_' . <<"_EOC_");
     keepalive_requests 1000000;
     keepalive_timeout 10m;
     client_body_buffer_size 512k;
@@ -60,7 +61,20 @@ sub start {
         rewrite ^/backend(/.*)$ $1 break;
         iot_complete main;
     }
+    }
+
+    server {
 _EOC_
+        listen 127.0.0.1:$port http2;
+        client_body_buffer_size 512k;
+        keepalive_requests 1000000;
+
+        location / {
+            iot_grpc main;
+        }
+_EOC_
+
+    $nginx->{rpc_port} = $port;
 
     return bless { nginx => $nginx, killed => {} }, $class;
 }

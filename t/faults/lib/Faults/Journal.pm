@@ -21,7 +21,7 @@ package Faults::Journal;
 #     imported     fingerprints that were, or may have been: whole tells
 #     operation    the id in the answer, in that of an error as well
 #     created      the registry that a Create answered
-#     content      of the operation in the answer, see content()
+#     content      of the operation in the answer, see content(); of REST
 #     wrong        what was wrong with the answer at first sight
 
 use strict;

@@ -235,7 +235,8 @@ sub client {
 
     my $client = Faults::Client->new(number => $n, seed => $self->{seed},
         nginx => $self->{gateway}{nginx}, journal => $self->journal($n),
-        registries => $self->{registries}, large => $self->{large});
+        registries => $self->{registries}, large => $self->{large},
+        rpc => 0.25);
 
     $client->run(sub { -e "$self->{dir}/stop" }, sub {
         sysseek $beats, 8 * $n, 0;
