@@ -420,6 +420,7 @@ fuzz_call_check_keys(const ngx_iot_call_t *call,
                              == 0);
 
         fuzz_call_require(!call->store.cluster
+                          || !request->writes
                           || ngx_iot_slots_of_key(key)
                              == ngx_iot_slots_of_key(&request->argv[0]));
     }

@@ -50,7 +50,8 @@ fuzz_call_t *fuzz_call_create(ngx_pool_t *pool, const ngx_str_t *line,
  * Checks what a step has returned:
  *
  *     NGX_AGAIN     the request can be written, its keys are the store's, and
- *                   of one slot when they have to be
+ *                   of one slot when they have to be; but not when they are
+ *                   read by ids that came from the store
  *     NGX_OK,
  *     NGX_BUSY      the answer, or its next part, can be written
  *     NGX_DECLINED  the error has a reason, a message, and can be written

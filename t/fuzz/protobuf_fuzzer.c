@@ -6,6 +6,7 @@
 
 
 #include "unit.h"
+#include "ngx_iot_out.h"
 #include "ngx_iot_protobuf.h"
 
 #include "fuzz_message.pb-c.h"
@@ -17,6 +18,8 @@
  *     what is read is in the message, or was made for it;
  *     when it is accepted, so it is with itself behind it, as the same but
  *     with every entry of a list twice;
+ *     when it is accepted, what was read can be written, as long as it was
+ *     told, and that is read as the same by both;
  *     when it is accepted, and protobuf-c accepts it too, both have read the
  *     same.
  *
@@ -55,6 +58,8 @@ static void fuzz_read(ngx_pool_t *pool, const ngx_str_t *message,
     ngx_uint_t elements, fuzz_read_t *result);
 static void fuzz_twice(ngx_pool_t *pool, const ngx_str_t *message,
     const fuzz_read_t *once);
+static void fuzz_again(ngx_pool_t *pool, const fuzz_read_t *once);
+static void fuzz_write(ngx_iot_out_t *out, const void *data);
 static void fuzz_compare(ngx_pool_t *pool, const ngx_str_t *message,
     const fuzz_read_t *result, const FuzzMessage *theirs);
 static void fuzz_same_part(ngx_pool_t *pool, const ngx_str_t *bytes,
@@ -90,6 +95,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (result.rc == NGX_OK) {
         fuzz_twice(pool, &message, &result);
+        fuzz_again(pool, &result);
 
         theirs = fuzz_message__unpack(NULL, size, data);
 
@@ -195,6 +201,86 @@ fuzz_twice(ngx_pool_t *pool, const ngx_str_t *message,
             fuzz_check(fuzz_same(&once->elements[i], &twice.elements[i]));
         }
     }
+}
+
+
+static void
+fuzz_again(ngx_pool_t *pool, const fuzz_read_t *once)
+{
+    ngx_str_t     written;
+    ngx_uint_t    i;
+    fuzz_read_t   again;
+    FuzzMessage  *theirs;
+
+    fuzz_check(ngx_iot_out_render(pool, NGX_IOT_PROTOBUF, fuzz_write, once,
+                                  &written)
+               == NGX_OK);
+
+    fuzz_read(pool, &written, FUZZ_ENTRIES, &again);
+
+    fuzz_check(again.rc == NGX_OK);
+    fuzz_check(again.text.len == once->text.len);
+    fuzz_check(once->text.len == 0 || fuzz_same(&again.text, &once->text));
+
+    if (once->map.data && once->map_rc == NGX_OK) {
+        fuzz_check(again.npairs == once->npairs);
+
+        for (i = 0; i < once->npairs; i++) {
+            fuzz_check(fuzz_same(&again.pairs[i].key, &once->pairs[i].key));
+            fuzz_check(fuzz_same(&again.pairs[i].value,
+                                 &once->pairs[i].value));
+        }
+    }
+
+    fuzz_check(again.nelements
+               == (once->map_rc == NGX_OK ? once->npairs : 0));
+
+    theirs = fuzz_message__unpack(NULL, written.len, written.data);
+    fuzz_check(theirs != NULL);
+
+    fuzz_compare(pool, &written, &again, theirs);
+    fuzz_message__free_unpacked(theirs, NULL);
+}
+
+
+/* the list has an element for each pair of the map */
+static void
+fuzz_write(ngx_iot_out_t *out, const void *data)
+{
+    const fuzz_read_t  *result = data;
+
+    ngx_uint_t  i, n;
+
+    n = (result->map_rc == NGX_OK) ? result->npairs : 0;
+
+    ngx_iot_out_message(out, NULL, 0);
+    ngx_iot_out_string(out, "text", 1, &result->text);
+    ngx_iot_out_number(out, "number", 2, result->text.len);
+
+    ngx_iot_out_message(out, "part", 3);
+    ngx_iot_out_string(out, "text", 1, &result->text);
+    ngx_iot_out_message_end(out);
+
+    ngx_iot_out_map(out, "map");
+
+    for (i = 0; i < n; i++) {
+        ngx_iot_out_pair(out, 4, &result->pairs[i].key,
+                         &result->pairs[i].value);
+    }
+
+    ngx_iot_out_map_end(out);
+
+    ngx_iot_out_list(out, "list");
+
+    for (i = 0; i < n; i++) {
+        ngx_iot_out_message(out, NULL, 5);
+        ngx_iot_out_string(out, "text", 1, &result->pairs[i].key);
+        ngx_iot_out_number(out, "number", 2, result->pairs[i].key.len);
+        ngx_iot_out_message_end(out);
+    }
+
+    ngx_iot_out_list_end(out);
+    ngx_iot_out_message_end(out);
 }
 
 
