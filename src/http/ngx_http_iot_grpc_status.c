@@ -80,6 +80,13 @@ ngx_http_iot_grpc_headers(ngx_http_request_t *r)
     ngx_str_null(&r->headers_out.charset);
 
     ngx_http_clear_content_length(r);
+
+    /* gRPC has its own way to say that a message is compressed */
+
+#if (NGX_HTTP_GZIP)
+    r->gzip_tested = 1;
+    r->gzip_ok = 0;
+#endif
 }
 
 
