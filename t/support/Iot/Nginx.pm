@@ -122,7 +122,8 @@ sub configure {
                             split ' ', $ENV{TEST_NGINX_LOAD_MODULES} || '';
 
     my $env = join '', map { "env $_;\n" } qw(ASAN_OPTIONS UBSAN_OPTIONS
-                  LSAN_OPTIONS LD_PRELOAD LLVM_PROFILE_FILE GCOV_PREFIX);
+                  LSAN_OPTIONS LD_PRELOAD LLVM_PROFILE_FILE GCOV_PREFIX
+                  IOT_ALLOC_FAULT);
 
     my $temp = join '', map { "${_}_temp_path $root/$_;\n" }
                             qw(client_body proxy fastcgi scgi uwsgi);
