@@ -193,8 +193,7 @@ iot_fault_program(struct dl_phdr_info *info, size_t size, void *data)
 }
 
 
-__attribute__((constructor))
-static void
+static void __attribute__((constructor))
 iot_fault_init(void)
 {
     int          fd;
