@@ -31,9 +31,12 @@ typedef enum {
     NGX_IOT_JSON_OBJECT,
     NGX_IOT_JSON_ARRAY,
 
-    /* those that no field can have */
-    NGX_IOT_JSON_NULL,
-    NGX_IOT_JSON_OTHER
+    /* of a field: a string, a number or a bool */
+    NGX_IOT_JSON_SCALAR,
+
+    /* of a value only */
+    NGX_IOT_JSON_BOOL,
+    NGX_IOT_JSON_NULL
 } ngx_iot_json_type_e;
 
 
@@ -87,6 +90,9 @@ static ngx_int_t ngx_iot_json_check_escape(const u_char **pos,
     const u_char *last);
 static ngx_int_t ngx_iot_json_code_unit(const u_char *p, const u_char *last);
 
+static ngx_int_t ngx_iot_json_read_elements(ngx_pool_t *pool,
+    const ngx_str_t *text, const ngx_str_t *field, ngx_iot_field_type_e type,
+    ngx_str_t *elements, ngx_uint_t *n, ngx_iot_error_t *err);
 static ngx_int_t ngx_iot_json_parse(ngx_iot_json_parser_t *parser);
 static yajl_status ngx_iot_json_run(ngx_iot_json_parser_t *parser,
     ngx_iot_json_arena_t *arena);
@@ -108,6 +114,8 @@ static u_char *ngx_iot_json_pos(ngx_iot_json_parser_t *parser);
 static int ngx_iot_json_value(ngx_iot_json_parser_t *parser,
     ngx_iot_json_type_e type);
 static ngx_uint_t ngx_iot_json_wanted(ngx_iot_json_parser_t *parser,
+    ngx_iot_json_type_e type);
+static ngx_uint_t ngx_iot_json_fits(const ngx_iot_field_t *field,
     ngx_iot_json_type_e type);
 static int ngx_iot_json_root(ngx_iot_json_parser_t *parser,
     ngx_iot_json_type_e type);
@@ -132,7 +140,8 @@ static const char  *const ngx_iot_json_types[] = {
     "a string",
     "a number",
     "an object",
-    "an array"
+    "an array",
+    "a scalar"
 };
 
 
@@ -144,7 +153,8 @@ static const ngx_iot_json_type_e  ngx_iot_json_field_types[] = {
     NGX_IOT_JSON_OBJECT,
     NGX_IOT_JSON_OBJECT,
     NGX_IOT_JSON_ARRAY,
-    NGX_IOT_JSON_STRING
+    NGX_IOT_JSON_STRING,
+    NGX_IOT_JSON_SCALAR
 };
 
 
@@ -244,6 +254,26 @@ ngx_iot_json_read_list(ngx_pool_t *pool, const ngx_str_t *text,
     const ngx_str_t *field, ngx_str_t *elements, ngx_uint_t *n,
     ngx_iot_error_t *err)
 {
+    return ngx_iot_json_read_elements(pool, text, field, NGX_IOT_FIELD_MESSAGE,
+                                      elements, n, err);
+}
+
+
+ngx_int_t
+ngx_iot_json_read_strings(ngx_pool_t *pool, const ngx_str_t *text,
+    const ngx_str_t *field, ngx_str_t *elements, ngx_uint_t *n,
+    ngx_iot_error_t *err)
+{
+    return ngx_iot_json_read_elements(pool, text, field, NGX_IOT_FIELD_STRING,
+                                      elements, n, err);
+}
+
+
+static ngx_int_t
+ngx_iot_json_read_elements(ngx_pool_t *pool, const ngx_str_t *text,
+    const ngx_str_t *field, ngx_iot_field_type_e type, ngx_str_t *elements,
+    ngx_uint_t *n, ngx_iot_error_t *err)
+{
     ngx_int_t              rc;
     ngx_iot_json_parser_t  parser;
 
@@ -255,7 +285,7 @@ ngx_iot_json_read_list(ngx_pool_t *pool, const ngx_str_t *text,
     parser.max = *n;
     parser.err = err;
     parser.entry.name = *field;
-    parser.entry.type = NGX_IOT_FIELD_MESSAGE;
+    parser.entry.type = type;
 
     rc = ngx_iot_json_parse(&parser);
 
@@ -455,7 +485,12 @@ ngx_iot_json_null(void *ctx)
 static int
 ngx_iot_json_boolean(void *ctx, int value)
 {
-    return ngx_iot_json_value(ctx, NGX_IOT_JSON_OTHER);
+    const char  *text;
+
+    text = value ? "true" : "false";
+
+    return ngx_iot_json_scalar(ctx, NGX_IOT_JSON_BOOL, (u_char *) text,
+                               ngx_strlen(text));
 }
 
 
@@ -600,7 +635,7 @@ ngx_iot_json_value(ngx_iot_json_parser_t *parser, ngx_iot_json_type_e type)
     if (type == NGX_IOT_JSON_NULL) {
         ngx_str_null(parser->field->value);
 
-    } else if (type != ngx_iot_json_field_type(parser->field)
+    } else if (!ngx_iot_json_fits(parser->field, type)
                && parser->mismatch == NULL)
     {
         parser->mismatch = parser->field;
@@ -616,7 +651,22 @@ ngx_iot_json_wanted(ngx_iot_json_parser_t *parser, ngx_iot_json_type_e type)
 {
     return parser->depth == 1
            && parser->field
-           && ngx_iot_json_field_type(parser->field) == type;
+           && ngx_iot_json_fits(parser->field, type);
+}
+
+
+/* whether a value of this type can be that of the field */
+static ngx_uint_t
+ngx_iot_json_fits(const ngx_iot_field_t *field, ngx_iot_json_type_e type)
+{
+    ngx_iot_json_type_e  expected;
+
+    expected = ngx_iot_json_field_type(field);
+
+    return expected == type
+           || (expected == NGX_IOT_JSON_SCALAR
+               && (type == NGX_IOT_JSON_STRING || type == NGX_IOT_JSON_NUMBER
+                   || type == NGX_IOT_JSON_BOOL));
 }
 
 
@@ -650,7 +700,7 @@ ngx_iot_json_entry(ngx_iot_json_parser_t *parser, ngx_iot_json_type_e type)
         parser->field = &parser->entry;
     }
 
-    if (type != ngx_iot_json_field_type(&parser->entry)) {
+    if (!ngx_iot_json_fits(&parser->entry, type)) {
         return ngx_iot_json_refuse_entry(parser);
     }
 
@@ -714,7 +764,9 @@ ngx_iot_json_refuse_entry(ngx_iot_json_parser_t *parser)
 
     } else {
         ngx_iot_error_format(pool, parser->err, NGX_IOT_REASON_INVALID_FIELD,
-                             "\"%V\" must be an object", &field);
+                             "\"%V\" must be %s", &field,
+                             ngx_iot_json_types[
+                                 ngx_iot_json_field_type(&parser->entry)]);
     }
 
     parser->err->field = field;

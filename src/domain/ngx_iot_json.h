@@ -54,6 +54,11 @@ ngx_int_t ngx_iot_json_read_list(ngx_pool_t *pool, const ngx_str_t *text,
     const ngx_str_t *field, ngx_str_t *elements, ngx_uint_t *n,
     ngx_iot_error_t *err);
 
+/* the same with strings, which are decoded */
+ngx_int_t ngx_iot_json_read_strings(ngx_pool_t *pool, const ngx_str_t *text,
+    const ngx_str_t *field, ngx_str_t *elements, ngx_uint_t *n,
+    ngx_iot_error_t *err);
+
 /*
  * 1 when text, all of it, is one value of that type, a MESSAGE or a LIST: it
  * can be written into an answer as it is.

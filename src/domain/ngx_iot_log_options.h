@@ -21,5 +21,9 @@
 ngx_int_t ngx_iot_log_options_read(ngx_pool_t *pool, ngx_str_t *text,
     ngx_iot_error_t *err);
 
+/* the other way, as an ngx_iot_out_convert_pt */
+ngx_int_t ngx_iot_log_options_convert(ngx_pool_t *pool, ngx_uint_t number,
+    const ngx_str_t *text, ngx_str_t *bytes);
+
 
 #endif /* _NGX_IOT_LOG_OPTIONS_H_INCLUDED_ */

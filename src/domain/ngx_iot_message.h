@@ -21,7 +21,8 @@ typedef enum {
     NGX_IOT_FIELD_MESSAGE,      /* JSON: an object; else its bytes */
     NGX_IOT_FIELD_MAP,          /* of strings; see below */
     NGX_IOT_FIELD_LIST,         /* of messages; see below */
-    NGX_IOT_FIELD_MASK          /* a FieldMask: "a,b" in either format */
+    NGX_IOT_FIELD_MASK,         /* a FieldMask: "a,b" in either format */
+    NGX_IOT_FIELD_SCALAR        /* JSON only: a string, a number or a bool */
 } ngx_iot_field_type_e;
 
 

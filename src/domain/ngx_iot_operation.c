@@ -6,6 +6,7 @@
 
 
 #include "ngx_iot_operation.h"
+#include "ngx_iot_details.h"
 
 
 typedef struct {
@@ -164,7 +165,8 @@ ngx_iot_operation_result(ngx_iot_out_t *out,
         ngx_iot_out_string(out, "message", 2, &error->message);
 
         if (error->details.len) {
-            ngx_iot_out_text(out, "details", 3, &error->details);
+            ngx_iot_out_text(out, "details", 3, &error->details,
+                             ngx_iot_details_convert);
         }
 
         ngx_iot_out_message_end(out);

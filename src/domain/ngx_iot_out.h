@@ -33,6 +33,14 @@ typedef struct ngx_iot_out_s  ngx_iot_out_t;
 
 typedef void (*ngx_iot_out_pt)(ngx_iot_out_t *out, const void *data);
 
+/*
+ * Makes protobuf of a text of JSON: the field of that number, with its tag, as
+ * often as it repeats.  NGX_OK, bytes in pool; NGX_DECLINED: the text holds no
+ * such message, the field is left out; NGX_ERROR.
+ */
+typedef ngx_int_t (*ngx_iot_out_convert_pt)(ngx_pool_t *pool,
+    ngx_uint_t number, const ngx_str_t *text, ngx_str_t *bytes);
+
 
 /* what an encoding can write; what each does is told below */
 
@@ -50,10 +58,12 @@ typedef struct {
               const ngx_str_t *value);
     void  (*string)(ngx_iot_out_t *out, const char *name, ngx_uint_t number,
               const ngx_str_t *value);
+    void  (*oneof)(ngx_iot_out_t *out, const char *name, ngx_uint_t number,
+              const ngx_str_t *value);
     void  (*literal)(ngx_iot_out_t *out, const char *name, ngx_uint_t number,
               const char *value);
     void  (*enumerator)(ngx_iot_out_t *out, const char *name,
-              ngx_uint_t number, const char *value, ngx_uint_t value_number);
+              ngx_uint_t number, const char *value, ngx_int_t value_number);
     void  (*boolean)(ngx_iot_out_t *out, const char *name, ngx_uint_t number,
               ngx_uint_t value);
     void  (*integer)(ngx_iot_out_t *out, const char *name, ngx_uint_t number,
@@ -63,7 +73,7 @@ typedef struct {
     void  (*seconds)(ngx_iot_out_t *out, const char *name, ngx_uint_t number,
               ngx_uint_t value);
     void  (*text)(ngx_iot_out_t *out, const char *name, ngx_uint_t number,
-              const ngx_str_t *value);
+              const ngx_str_t *value, ngx_iot_out_convert_pt convert);
 } ngx_iot_out_encoding_t;
 
 
@@ -78,8 +88,8 @@ struct ngx_iot_out_s {
 
     /*
      * Protobuf: the messages inside of others, in the order in which they are
-     * opened; the innermost open one from 1, 0 is the message at the top; and,
-     * in the second pass, the next one.
+     * opened, and what was converted; the innermost open one from 1, 0 is the
+     * message at the top; and, in the second pass, the next one.
      */
     ngx_pool_t                    *pool;
     ngx_array_t                    nested;
@@ -146,11 +156,15 @@ ngx_int_t ngx_iot_out_render(ngx_pool_t *pool, ngx_iot_wire_e wire,
 #define ngx_iot_out_string(out, name, number, value)                          \
     (out)->encoding->string(out, name, number, value)
 
+/* a string that is set, as a member of a oneof: written also when empty */
+#define ngx_iot_out_oneof(out, name, number, value)                           \
+    (out)->encoding->oneof(out, name, number, value)
+
 /* a string constant, not empty, that needs no escaping */
 #define ngx_iot_out_literal(out, name, number, value)                         \
     (out)->encoding->literal(out, name, number, value)
 
-/* a value of an enum, which is a constant in JSON */
+/* a value of an enum, which JSON has as a constant; NULL: by its number too */
 #define ngx_iot_out_enum(out, name, number, value, value_number)              \
     (out)->encoding->enumerator(out, name, number, value, value_number)
 
@@ -168,9 +182,9 @@ ngx_int_t ngx_iot_out_render(ngx_pool_t *pool, ngx_iot_wire_e wire,
 #define ngx_iot_out_seconds(out, name, number, value)                         \
     (out)->encoding->seconds(out, name, number, value)
 
-/* a value that is JSON already; protobuf leaves it out */
-#define ngx_iot_out_text(out, name, number, value)                            \
-    (out)->encoding->text(out, name, number, value)
+/* a value that is JSON already */
+#define ngx_iot_out_text(out, name, number, value, convert)                   \
+    (out)->encoding->text(out, name, number, value, convert)
 
 
 #endif /* _NGX_IOT_OUT_H_INCLUDED_ */

@@ -22,10 +22,12 @@ static void ngx_iot_out_json_pair(ngx_iot_out_t *out, ngx_uint_t number,
     const ngx_str_t *key, const ngx_str_t *value);
 static void ngx_iot_out_json_string(ngx_iot_out_t *out, const char *name,
     ngx_uint_t number, const ngx_str_t *value);
+static void ngx_iot_out_json_oneof(ngx_iot_out_t *out, const char *name,
+    ngx_uint_t number, const ngx_str_t *value);
 static void ngx_iot_out_json_literal(ngx_iot_out_t *out, const char *name,
     ngx_uint_t number, const char *value);
 static void ngx_iot_out_json_enum(ngx_iot_out_t *out, const char *name,
-    ngx_uint_t number, const char *value, ngx_uint_t value_number);
+    ngx_uint_t number, const char *value, ngx_int_t value_number);
 static void ngx_iot_out_json_bool(ngx_iot_out_t *out, const char *name,
     ngx_uint_t number, ngx_uint_t value);
 static void ngx_iot_out_json_number(ngx_iot_out_t *out, const char *name,
@@ -35,7 +37,7 @@ static void ngx_iot_out_json_time(ngx_iot_out_t *out, const char *name,
 static void ngx_iot_out_json_seconds(ngx_iot_out_t *out, const char *name,
     ngx_uint_t number, ngx_uint_t value);
 static void ngx_iot_out_json_text(ngx_iot_out_t *out, const char *name,
-    ngx_uint_t number, const ngx_str_t *value);
+    ngx_uint_t number, const ngx_str_t *value, ngx_iot_out_convert_pt convert);
 
 static void ngx_iot_out_json_begin(ngx_iot_out_t *out, const char *name);
 static void ngx_iot_out_json_quoted(ngx_iot_out_t *out,
@@ -104,6 +106,7 @@ const ngx_iot_out_encoding_t  ngx_iot_out_json = {
     ngx_iot_out_json_object_end,
     ngx_iot_out_json_pair,
     ngx_iot_out_json_string,
+    ngx_iot_out_json_oneof,
     ngx_iot_out_json_literal,
     ngx_iot_out_json_enum,
     ngx_iot_out_json_bool,
@@ -190,6 +193,15 @@ ngx_iot_out_json_string(ngx_iot_out_t *out, const char *name,
 
 
 static void
+ngx_iot_out_json_oneof(ngx_iot_out_t *out, const char *name, ngx_uint_t number,
+    const ngx_str_t *value)
+{
+    ngx_iot_out_json_begin(out, name);
+    ngx_iot_out_json_quoted(out, value);
+}
+
+
+static void
 ngx_iot_out_json_literal(ngx_iot_out_t *out, const char *name,
     ngx_uint_t number, const char *value)
 {
@@ -202,9 +214,20 @@ ngx_iot_out_json_literal(ngx_iot_out_t *out, const char *name,
 
 static void
 ngx_iot_out_json_enum(ngx_iot_out_t *out, const char *name, ngx_uint_t number,
-    const char *value, ngx_uint_t value_number)
+    const char *value, ngx_int_t value_number)
 {
-    ngx_iot_out_json_literal(out, name, number, value);
+    u_char  *end;
+    u_char   buf[NGX_INT_T_LEN];
+
+    if (value) {
+        ngx_iot_out_json_literal(out, name, number, value);
+        return;
+    }
+
+    end = ngx_sprintf(buf, "%i", value_number);
+
+    ngx_iot_out_json_begin(out, name);
+    ngx_iot_out_json_append(out, buf, end - buf);
 }
 
 
@@ -268,7 +291,7 @@ ngx_iot_out_json_seconds(ngx_iot_out_t *out, const char *name,
 
 static void
 ngx_iot_out_json_text(ngx_iot_out_t *out, const char *name, ngx_uint_t number,
-    const ngx_str_t *value)
+    const ngx_str_t *value, ngx_iot_out_convert_pt convert)
 {
     ngx_iot_out_json_begin(out, name);
     ngx_iot_out_json_append(out, value->data, value->len);

@@ -24,6 +24,7 @@
 typedef struct {
     size_t       len;           /* while it is open: where it begins */
     ngx_uint_t   parent;        /* out->open before it */
+    u_char      *data;          /* of what was converted */
 } ngx_iot_out_pb_nested_t;
 
 
@@ -39,10 +40,12 @@ static void ngx_iot_out_pb_pair(ngx_iot_out_t *out, ngx_uint_t number,
     const ngx_str_t *key, const ngx_str_t *value);
 static void ngx_iot_out_pb_string(ngx_iot_out_t *out, const char *name,
     ngx_uint_t number, const ngx_str_t *value);
+static void ngx_iot_out_pb_oneof(ngx_iot_out_t *out, const char *name,
+    ngx_uint_t number, const ngx_str_t *value);
 static void ngx_iot_out_pb_literal(ngx_iot_out_t *out, const char *name,
     ngx_uint_t number, const char *value);
 static void ngx_iot_out_pb_enum(ngx_iot_out_t *out, const char *name,
-    ngx_uint_t number, const char *value, ngx_uint_t value_number);
+    ngx_uint_t number, const char *value, ngx_int_t value_number);
 static void ngx_iot_out_pb_number(ngx_iot_out_t *out, const char *name,
     ngx_uint_t number, ngx_uint_t value);
 static void ngx_iot_out_pb_bool(ngx_iot_out_t *out, const char *name,
@@ -52,14 +55,18 @@ static void ngx_iot_out_pb_time(ngx_iot_out_t *out, const char *name,
 static void ngx_iot_out_pb_seconds(ngx_iot_out_t *out, const char *name,
     ngx_uint_t number, ngx_uint_t value);
 static void ngx_iot_out_pb_text(ngx_iot_out_t *out, const char *name,
-    ngx_uint_t number, const ngx_str_t *value);
+    ngx_uint_t number, const ngx_str_t *value, ngx_iot_out_convert_pt convert);
 
 static void ngx_iot_out_pb_moment(ngx_iot_out_t *out, ngx_uint_t number,
     uint64_t seconds, uint64_t nanos);
 
+static void ngx_iot_out_pb_convert(ngx_iot_out_t *out, ngx_uint_t number,
+    const ngx_str_t *text, ngx_iot_out_convert_pt convert);
 static void ngx_iot_out_pb_enter(ngx_iot_out_t *out);
+static ngx_iot_out_pb_nested_t *ngx_iot_out_pb_push(ngx_iot_out_t *out);
 static size_t ngx_iot_out_pb_leave(ngx_iot_out_t *out);
-static size_t ngx_iot_out_pb_next(ngx_iot_out_t *out);
+static const ngx_iot_out_pb_nested_t *ngx_iot_out_pb_next(
+    ngx_iot_out_t *out);
 static void ngx_iot_out_pb_field(ngx_iot_out_t *out, ngx_uint_t number,
     uint64_t value);
 static size_t ngx_iot_out_pb_field_len(uint64_t value);
@@ -88,6 +95,7 @@ const ngx_iot_out_encoding_t  ngx_iot_out_protobuf = {
     ngx_iot_out_pb_end,
     ngx_iot_out_pb_pair,
     ngx_iot_out_pb_string,
+    ngx_iot_out_pb_oneof,
     ngx_iot_out_pb_literal,
     ngx_iot_out_pb_enum,
     ngx_iot_out_pb_bool,
@@ -110,7 +118,7 @@ ngx_iot_out_pb_message(ngx_iot_out_t *out, const char *name,
     ngx_iot_out_pb_tag(out, number, NGX_IOT_PROTOBUF_LEN);
 
     if (out->pos) {
-        ngx_iot_out_pb_varint(out, ngx_iot_out_pb_next(out));
+        ngx_iot_out_pb_varint(out, ngx_iot_out_pb_next(out)->len);
         return;
     }
 
@@ -144,7 +152,7 @@ ngx_iot_out_pb_any(ngx_iot_out_t *out, const char *name, ngx_uint_t number,
         return;
     }
 
-    len = ngx_iot_out_pb_next(out);
+    len = ngx_iot_out_pb_next(out)->len;
 
     if (len) {
         ngx_iot_out_pb_tag(out, 2, NGX_IOT_PROTOBUF_LEN);
@@ -207,6 +215,16 @@ ngx_iot_out_pb_string(ngx_iot_out_t *out, const char *name,
 
 
 static void
+ngx_iot_out_pb_oneof(ngx_iot_out_t *out, const char *name, ngx_uint_t number,
+    const ngx_str_t *value)
+{
+    if (number) {
+        ngx_iot_out_pb_bytes(out, number, value);
+    }
+}
+
+
+static void
 ngx_iot_out_pb_literal(ngx_iot_out_t *out, const char *name,
     ngx_uint_t number, const char *value)
 {
@@ -226,9 +244,9 @@ ngx_iot_out_pb_literal(ngx_iot_out_t *out, const char *name,
 
 static void
 ngx_iot_out_pb_enum(ngx_iot_out_t *out, const char *name, ngx_uint_t number,
-    const char *value, ngx_uint_t value_number)
+    const char *value, ngx_int_t value_number)
 {
-    ngx_iot_out_pb_field(out, number, value_number);
+    ngx_iot_out_pb_field(out, number, (uint64_t) (int64_t) value_number);
 }
 
 
@@ -269,8 +287,49 @@ ngx_iot_out_pb_seconds(ngx_iot_out_t *out, const char *name,
 
 static void
 ngx_iot_out_pb_text(ngx_iot_out_t *out, const char *name, ngx_uint_t number,
-    const ngx_str_t *value)
+    const ngx_str_t *value, ngx_iot_out_convert_pt convert)
 {
+    const ngx_iot_out_pb_nested_t  *nested;
+
+    if (number == 0) {
+        return;
+    }
+
+    if (out->pos == NULL) {
+        ngx_iot_out_pb_convert(out, number, value, convert);
+        return;
+    }
+
+    nested = ngx_iot_out_pb_next(out);
+
+    ngx_iot_out_pb_append(out, nested->data, nested->len);
+}
+
+
+/* once: the second pass takes the bytes that the first one has made */
+static void
+ngx_iot_out_pb_convert(ngx_iot_out_t *out, ngx_uint_t number,
+    const ngx_str_t *text, ngx_iot_out_convert_pt convert)
+{
+    ngx_int_t                 rc;
+    ngx_str_t                 bytes;
+    ngx_iot_out_pb_nested_t  *nested;
+
+    ngx_str_null(&bytes);
+
+    rc = convert(out->pool, number, text, &bytes);
+
+    nested = ngx_iot_out_pb_push(out);
+
+    if (rc == NGX_ERROR || nested == NULL) {
+        out->failed = 1;
+        return;
+    }
+
+    nested->len = bytes.len;
+    nested->data = bytes.data;
+
+    out->len += bytes.len;
 }
 
 
@@ -298,16 +357,7 @@ ngx_iot_out_pb_enter(ngx_iot_out_t *out)
 {
     ngx_iot_out_pb_nested_t  *nested;
 
-    if (out->nested.elts == NULL
-        && ngx_array_init(&out->nested, out->pool, NGX_IOT_OUT_PB_NESTED,
-                          sizeof(ngx_iot_out_pb_nested_t))
-           != NGX_OK)
-    {
-        out->failed = 1;
-        return;
-    }
-
-    nested = ngx_array_push(&out->nested);
+    nested = ngx_iot_out_pb_push(out);
     if (nested == NULL) {
         out->failed = 1;
         return;
@@ -317,6 +367,21 @@ ngx_iot_out_pb_enter(ngx_iot_out_t *out)
     nested->parent = out->open;
 
     out->open = out->nested.nelts;
+}
+
+
+static ngx_iot_out_pb_nested_t *
+ngx_iot_out_pb_push(ngx_iot_out_t *out)
+{
+    if (out->nested.elts == NULL
+        && ngx_array_init(&out->nested, out->pool, NGX_IOT_OUT_PB_NESTED,
+                          sizeof(ngx_iot_out_pb_nested_t))
+           != NGX_OK)
+    {
+        return NULL;
+    }
+
+    return ngx_array_push(&out->nested);
 }
 
 
@@ -336,15 +401,15 @@ ngx_iot_out_pb_leave(ngx_iot_out_t *out)
 }
 
 
-/* the length of the message that is opened next, as it was counted */
-static size_t
+/* what comes next, as it was counted */
+static const ngx_iot_out_pb_nested_t *
 ngx_iot_out_pb_next(ngx_iot_out_t *out)
 {
-    ngx_iot_out_pb_nested_t  *nested;
+    const ngx_iot_out_pb_nested_t  *nested;
 
     nested = out->nested.elts;
 
-    return nested[out->next++].len;
+    return &nested[out->next++];
 }
 
 

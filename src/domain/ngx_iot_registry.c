@@ -575,7 +575,8 @@ ngx_iot_registry_write(ngx_iot_out_t *out,
     }
 
     if (registry->log_options.len) {
-        ngx_iot_out_text(out, "logOptions", 9, &registry->log_options);
+        ngx_iot_out_text(out, "logOptions", 9, &registry->log_options,
+                         ngx_iot_log_options_convert);
     }
 }
 

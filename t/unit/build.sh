@@ -98,7 +98,7 @@ support="$out/pure/unit.o $out/pure/nginx_stubs.o -Wl,--wrap=ngx_alloc"
 libs="$out/core/libcore.a -Wl,--as-needed -lcrypto -lyajl -lhiredis"
 
 
-# the tests, and what reads messages for t/unit/protobuf_oracle
+# the tests, and what t/unit/*_oracle drive
 
 for source in "$root"/t/unit/*_test.c "$root"/t/unit/*_driver.c; do
     [ -f "$source" ] || continue

@@ -450,7 +450,7 @@ write_values(ngx_iot_out_t *out, const void *data)
     ngx_iot_out_any(out, "any", 0, "t/n");
     ngx_iot_out_string(out, "a", 0, &one);
     ngx_iot_out_any_end(out);
-    ngx_iot_out_text(out, "text", 0, &text);
+    ngx_iot_out_text(out, "text", 0, &text, NULL);
 
     ngx_iot_out_list(out, "list");
     ngx_iot_out_message(out, NULL, 0);

@@ -318,7 +318,7 @@ write_of_json(ngx_iot_out_t *out, const void *data)
     ngx_iot_out_bool(out, "c", 0, 1);
     ngx_iot_out_number(out, "d", 0, 1);
     ngx_iot_out_time(out, "e", 0, 1);
-    ngx_iot_out_text(out, "f", 0, &one);
+    ngx_iot_out_text(out, "f", 0, &one, NULL);
 }
 
 
