@@ -82,6 +82,8 @@ def scenario(tape):
     created = call('RegistryService.Create', {
         'folderId': 'f', 'name': 'one', 'description': 'd "1"\n',
         'labels': {'b': '1', 'a': ''},
+        'logOptions': {'disabled': True, 'logGroupId': 'g',
+                       'minLevel': 'ERROR'},
         'certificates': [{'certificateData': pem[0]}]}, key=KEYS[0])
     one = created.get('metadata', {}).get('registryId')
 
@@ -89,6 +91,8 @@ def scenario(tape):
     call('RegistryService.Create', {
         'folderId': 'f', 'name': 'one', 'description': 'd "1"\n',
         'labels': {'a': '', 'b': '1'},
+        'logOptions': {'disabled': True, 'logGroupId': 'g',
+                       'minLevel': 'ERROR'},
         'certificates': [{'certificateData': pem[0]}]}, key=KEYS[0])
     call('RegistryService.Create', {'folderId': 'f', 'name': 'two'},
          key=KEYS[0])
@@ -265,8 +269,9 @@ def same_keys():
         same(again['id'], was['id'], way + ': AddCertificate')
 
         key = str(uuid.uuid4())
-        request = {'registryId': one, 'updateMask': 'name,labels',
-                   'name': 'n-%s' % first.name}
+        request = {'registryId': one, 'updateMask': 'name,logOptions',
+                   'name': 'n-%s' % first.name,
+                   'logOptions': {'folderId': 'f'}}
 
         was = first.called('RegistryService.Update', request, key=key)
         again = second.called('RegistryService.Update', request, key=key)

@@ -88,7 +88,8 @@ def registries():
 
     operation = GATEWAY.call('RegistryService.Create', {
         'folderId': FOLDER, 'name': 'line-3', 'description': 'линия 3',
-        'labels': {'site': 'north', 'empty': ''}})
+        'labels': {'site': 'north', 'empty': ''},
+        'logOptions': {'folderId': 'f', 'minLevel': 'WARN'}})
 
     same(operation.description, 'Create device registry', 'Create')
     ok(operation.done, 'which is done')
@@ -103,6 +104,9 @@ def registries():
          (registry, FOLDER, 'line-3', 'линия 3'), 'its registry')
     same(dict(created.labels), {'site': 'north', 'empty': ''}, 'labels')
     same(created.status, registry_pb2.Registry.ACTIVE, 'status')
+    same((created.log_options.WhichOneof('destination'),
+          created.log_options.folder_id, created.log_options.min_level),
+         ('folder_id', 'f', 4), 'log options')
     same(created.created_at, operation.created_at, 'times')
 
     alike(GATEWAY.call('RegistryService.Get', {'registryId': registry}),
@@ -135,8 +139,9 @@ def registries():
         'name': 'not-in-the-mask', 'labels': {'a': 'b'}}).response,
         registry_pb2.Registry)
 
-    same((updated.name, updated.description, dict(updated.labels)),
-         ('line-3', '', {'a': 'b'}), 'Update with a mask')
+    same((updated.name, updated.description, dict(updated.labels),
+          updated.log_options), ('line-3', '', {'a': 'b'},
+                                 created.log_options), 'Update with a mask')
 
     for method, status in (('Disable', 4), ('Enable', 2)):
         operation = GATEWAY.call('RegistryService.' + method,

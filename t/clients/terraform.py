@@ -190,6 +190,11 @@ def destroy(resource):
 def life(name):
     """apply, plan, apply with changes, plan, destroy, plan."""
 
+    # the provider sets both destinations, the last one wins, be it empty
+    log_options = registry_pb2.LogOptions(min_level=3)
+    log_options.folder_id = 'f'
+    log_options.log_group_id = ''
+
     # file("cert.pem") is what the file holds, a heredoc ends in a newline
     pems = [CERTIFICATES.next(text) for text in
             ('', 'subject=CN = a\r\n', '\n\n')] + [
@@ -197,7 +202,7 @@ def life(name):
 
     first = {'name': name, 'description': 'from Terraform',
              'folder_id': 'terraform', 'labels': {'a': 'b', 'c': ''},
-             'log_options': None, 'certificates': pems[:3]}
+             'log_options': log_options, 'certificates': pems[:3]}
 
     resource = create(first)
 
@@ -218,7 +223,8 @@ def life(name):
     same(sorted(found.certificate_data for found in listed(resource)),
          sorted(pems[1:]), '%s: certificates after it' % name)
 
-    third = dict(second, name=name + '-2', description='', labels={})
+    third = dict(second, name=name + '-2', description='', labels={},
+                 log_options=registry_pb2.LogOptions(disabled=True))
 
     update(resource, second, third)
     same(plan(resource, third), [], '%s: all of it changed' % name)
