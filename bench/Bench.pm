@@ -57,12 +57,26 @@ sub build {
 
 sub requests {
     my ($self, $key, $count) = @_;
-    my $file = "$self->{out}/$key-$count.requests";
+
+    return $self->made("$key-$count.requests", "$key $count $path");
+}
+
+
+# the same as messages of gRPC
+
+sub messages {
+    my ($self, $count) = @_;
+
+    return $self->made("rsa-$count.messages", "-g rsa $count $registry");
+}
+
+
+sub made {
+    my ($self, $name, $arguments) = @_;
+    my $file = "$self->{out}/$name";
 
     if (!-f $file || -M $file > -M "$self->{out}/certificates") {
-        print STDERR "making $count certificates, $key\n";
-
-        system("$self->{out}/certificates $key $count $path > $file.new") == 0
+        system("$self->{out}/certificates $arguments > $file.new") == 0
             or die "bench: no certificates\n";
         rename "$file.new", $file or die "bench: $file: $!\n";
     }
@@ -222,7 +236,8 @@ sub start_gateway {
     my $import = $self->{import} ? 'iot_import on; client_max_body_size 0;'
                                  : '';
 
-    return $self->start_nginx('gateway',
+    my $grpc = free_port();
+    my $server = $self->start_nginx('gateway',
         $self->store_conf('gateway', 'ngx_http_iot_module.so'), <<"END");
     map \$http_authorization \$bench_caller {
         "Bearer bench"  $caller;
@@ -243,7 +258,18 @@ sub start_gateway {
             iot_operations main;
         }
     }
+
+    server {
+        listen 127.0.0.1:$grpc http2;
+
+        location / {
+            iot_grpc main;
+        }
+    }
 END
+    $server->{grpc} = { %$server, port => $grpc };
+
+    return $server;
 }
 
 
@@ -368,6 +394,7 @@ sub load {
     my @options = $load{operations} ? ('-o', $load{operations}) : ();
 
     push @options, '-d', $load{deletes} if $load{deletes};
+    push @options, '-g', $load{rpc} if $load{rpc};
 
     open my $out, '-|', "$self->{out}/load", @options, $server->{port},
         $load{connections}, $load{count}, $load{requests}

@@ -372,7 +372,7 @@ bench_write_message(const char *registry)
     len = bench_pem(bench_text, "\n");
 
     p += bench_field(p, 1, registry, strlen(registry));
-    p += bench_field(p, 2, bench_text, len);
+    p += bench_field(p, 3, bench_text, len);
 
     length = p - bench_request;
     len = length - 5;

@@ -6,7 +6,8 @@
 
 
 /*
- * load [-o FILE] [-d FILE] [-t SECONDS] PORT CONNECTIONS COUNT REQUESTS
+ * load [-o FILE] [-d FILE] [-g PATH] [-t SECONDS]
+ *     PORT CONNECTIONS COUNT REQUESTS
  *
  * Sends the first COUNT requests of the file REQUESTS to 127.0.0.1:PORT over
  * CONNECTIONS keep-alive connections, one at a time on each, none twice.  The
@@ -19,6 +20,10 @@
  *
  * -o FILE: from each answer, an Operation, makes the request that gets it;
  * -d FILE: the request that deletes its certificate.
+ *
+ * -g PATH: the file has messages of gRPC, each with its prefix; they are sent
+ * to PATH over HTTP/2 without TLS, one stream at a time on each connection.
+ * An answer is good when it has a message: errors have trailers only.
  */
 
 
@@ -43,6 +48,19 @@
 
 #define LOAD_CONNECTIONS  1024
 #define LOAD_ANSWER       1048576
+#define LOAD_MESSAGE      16384         /* the longest DATA of HTTP/2 */
+
+#define LOAD_FRAME        9
+#define LOAD_DATA         0
+#define LOAD_HEADERS      1
+#define LOAD_RST_STREAM   3
+#define LOAD_SETTINGS     4
+#define LOAD_PING         6
+#define LOAD_GOAWAY       7
+
+#define LOAD_ACK          0x1
+#define LOAD_END_STREAM   0x1
+#define LOAD_END_HEADERS  0x4
 
 
 typedef struct {
@@ -58,6 +76,11 @@ typedef struct {
     size_t          received;
     size_t          expected;           /* 0: the header is not complete */
     int             chunked;
+
+    uint32_t        stream;             /* of HTTP/2, the last one begun */
+    int             message;            /* the answer has one */
+    char           *frames;             /* one request */
+
     char            answer[LOAD_ANSWER];
 } load_connection_t;
 
@@ -67,6 +90,7 @@ static long                load_count, load_sent, load_answered, load_bad;
 static uint32_t           *load_latencies;
 static unsigned long long  load_bytes_out, load_bytes_in;
 static FILE               *load_operations, *load_deletes;
+static const char         *load_grpc;
 
 
 static void load_read_requests(const char *name);
@@ -78,6 +102,15 @@ static int load_next(load_connection_t *c, int ep);
 static int load_send(load_connection_t *c, int ep);
 static int load_receive(load_connection_t *c);
 static int load_header(load_connection_t *c);
+static void load_h2_preface(load_connection_t *c);
+static int load_h2_request(load_connection_t *c);
+static size_t load_h2_headers(char *dst, int first);
+static char *load_h2_literal(char *p, const char *start, const char *value);
+static char *load_h2_frame(char *p, size_t len, int type, int flags,
+    uint32_t stream);
+static int load_h2_receive(load_connection_t *c);
+static int load_h2_take(load_connection_t *c, const unsigned char *frame,
+    size_t len);
 static void load_done(load_connection_t *c);
 static void load_operation(const char *body, size_t len);
 static int load_value(const char *body, size_t len, const char *key,
@@ -100,12 +133,16 @@ main(int argc, char **argv)
 
     seconds = 60;
 
-    while ((opt = getopt(argc, argv, "d:o:t:")) != -1) {
+    while ((opt = getopt(argc, argv, "d:g:o:t:")) != -1) {
 
         switch (opt) {
 
         case 'd':
             load_deletes = load_create(optarg);
+            break;
+
+        case 'g':
+            load_grpc = optarg;
             break;
 
         case 'o':
@@ -122,7 +159,7 @@ main(int argc, char **argv)
     }
 
     if (argc - optind != 4) {
-        fprintf(stderr, "usage: %s [-o FILE] [-d FILE] [-t SECONDS] "
+        fprintf(stderr, "usage: %s [-o FILE] [-d FILE] [-g PATH] [-t SECONDS] "
                 "PORT CONNECTIONS COUNT REQUESTS\n", argv[0]);
         return 2;
     }
@@ -242,6 +279,10 @@ load_connect(int port, int ep)
         load_fail("connect()");
     }
 
+    if (load_grpc) {
+        load_h2_preface(c);
+    }
+
     ee.events = EPOLLIN;
     ee.data.ptr = c;
 
@@ -328,6 +369,10 @@ load_next(load_connection_t *c, int ep)
     c->chunked = 0;
     c->start = load_now();
 
+    if (load_grpc && load_h2_request(c) == -1) {
+        return -1;
+    }
+
     load_bytes_out += c->request.len;
 
     return load_send(c, ep);
@@ -384,6 +429,10 @@ load_receive(load_connection_t *c)
     c->received += n;
     load_bytes_in += n;
 
+    if (load_grpc) {
+        return load_h2_receive(c);
+    }
+
     if (c->expected == 0 && load_header(c) == -1) {
         return -1;
     }
@@ -427,12 +476,200 @@ load_header(load_connection_t *c)
 }
 
 
+/* no pushes, and room for all answers that there will be */
+static void
+load_h2_preface(load_connection_t *c)
+{
+    ssize_t  n;
+
+    static const char  preface[] =
+        "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+        "\0\0\6\4\0\0\0\0\0\0\2\0\0\0\0"
+        "\0\0\4\10\0\0\0\0\0\x7f\0\0\0";
+
+    c->frames = malloc(LOAD_MESSAGE + 1024);
+    n = send(c->fd, preface, sizeof(preface) - 1, MSG_NOSIGNAL);
+
+    if (c->frames == NULL || n != sizeof(preface) - 1) {
+        load_fail("preface");
+    }
+}
+
+
+/* one HEADERS, one DATA */
+static int
+load_h2_request(load_connection_t *c)
+{
+    char    *p;
+    size_t   len;
+
+    if (c->request.len > LOAD_MESSAGE) {
+        return -1;
+    }
+
+    len = load_h2_headers(c->frames + LOAD_FRAME, c->stream == 0);
+
+    c->stream = c->stream ? c->stream + 2 : 1;
+    c->message = 0;
+
+    p = load_h2_frame(c->frames, len, LOAD_HEADERS, LOAD_END_HEADERS,
+                      c->stream);
+    p = load_h2_frame(p + len, c->request.len, LOAD_DATA, LOAD_END_STREAM,
+                      c->stream);
+
+    memcpy(p, c->request.data, c->request.len);
+
+    c->request.len += p - c->frames;
+    c->request.data = c->frames;
+
+    return 0;
+}
+
+
+/* as clients do: the first request puts into the table what others refer to */
+static size_t
+load_h2_headers(char *dst, int first)
+{
+    char  *p;
+
+    static const char  known[] = "\x83\x86\xc2\xc1\xc0\xbf\xbe";
+
+    if (!first) {
+        memcpy(dst, known, sizeof(known) - 1);
+        return sizeof(known) - 1;
+    }
+
+    p = dst;
+    *p++ = (char) 0x83;                 /* :method POST */
+    *p++ = (char) 0x86;                 /* :scheme http */
+
+    p = load_h2_literal(p, "\x44", load_grpc);
+    p = load_h2_literal(p, "\x41", "bench");
+    p = load_h2_literal(p, "\x5f", "application/grpc");
+    p = load_h2_literal(p, "\x40\x02te", "trailers");
+    p = load_h2_literal(p, "\x57", "Bearer bench");
+
+    return p - dst;
+}
+
+
+static char *
+load_h2_literal(char *p, const char *start, const char *value)
+{
+    p = stpcpy(p, start);
+    *p++ = strlen(value);
+
+    return stpcpy(p, value);
+}
+
+
+static char *
+load_h2_frame(char *p, size_t len, int type, int flags, uint32_t stream)
+{
+    *p++ = len >> 16;
+    *p++ = len >> 8;
+    *p++ = len;
+    *p++ = type;
+    *p++ = flags;
+
+    stream = htonl(stream);
+    memcpy(p, &stream, sizeof(stream));
+
+    return p + sizeof(stream);
+}
+
+
+static int
+load_h2_receive(load_connection_t *c)
+{
+    int                   rc, done;
+    size_t                len;
+    const unsigned char  *p, *last;
+
+    done = 0;
+    p = (const unsigned char *) c->answer;
+    last = p + c->received;
+
+    while (last - p >= LOAD_FRAME) {
+
+        len = p[0] << 16 | p[1] << 8 | p[2];
+
+        if ((size_t) (last - p) < LOAD_FRAME + len) {
+            break;
+        }
+
+        rc = load_h2_take(c, p, len);
+
+        if (rc == -1) {
+            return -1;
+        }
+
+        done |= rc;
+        p += LOAD_FRAME + len;
+    }
+
+    c->received = last - p;
+    memmove(c->answer, p, c->received);
+
+    return done;
+}
+
+
+/* 1: the stream has ended */
+static int
+load_h2_take(load_connection_t *c, const unsigned char *frame, size_t len)
+{
+    char  answer[LOAD_FRAME + 8];
+
+    switch (frame[3]) {
+
+    case LOAD_DATA:
+        c->message |= len > 5;
+        return frame[4] & LOAD_END_STREAM;
+
+    case LOAD_HEADERS:
+        return frame[4] & LOAD_END_STREAM;
+
+    case LOAD_RST_STREAM:
+    case LOAD_GOAWAY:
+        return -1;
+
+    case LOAD_SETTINGS:
+    case LOAD_PING:
+
+        if (frame[4] & LOAD_ACK) {
+            return 0;
+        }
+
+        len = frame[3] == LOAD_PING ? 8 : 0;
+
+        load_h2_frame(answer, len, frame[3], LOAD_ACK, 0);
+        memcpy(answer + LOAD_FRAME, frame + LOAD_FRAME, len);
+
+        len += LOAD_FRAME;
+
+        return send(c->fd, answer, len, MSG_NOSIGNAL) == (ssize_t) len ? 0
+                                                                       : -1;
+    }
+
+    return 0;
+}
+
+
 static void
 load_done(load_connection_t *c)
 {
     char  *body;
 
     load_latencies[load_answered++] = (load_now() - c->start) / 1000;
+
+    if (load_grpc) {
+        if (!c->message && load_bad++ == 0) {
+            fprintf(stderr, "load: a call has no message\n");
+        }
+
+        return;
+    }
 
     c->answer[c->received] = '\0';
 
