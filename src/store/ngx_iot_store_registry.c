@@ -239,15 +239,9 @@ ngx_iot_store_registry_updated(const ngx_iot_store_t *store,
     switch (result) {
 
     case NGX_IOT_STORE_SAME:
-
-        if (reply->nelts != 2
-            || ngx_iot_store_optional(store, elts[1], &change->operation_id)
-               != NGX_OK)
-        {
-            return NGX_IOT_STORE_ERROR;
-        }
-
-        return NGX_IOT_STORE_SAME;
+        return ngx_iot_store_answer_id(store, reply, result,
+                                       "update_registry",
+                                       &change->operation_id);
 
     case NGX_IOT_STORE_OK:
 

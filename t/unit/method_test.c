@@ -1103,6 +1103,43 @@ test_get_operation_refused(void)
 }
 
 
+/* the id of the operation is a part of a key */
+static void
+test_update_same(void)
+{
+    ngx_uint_t       i;
+    ngx_iot_call_t  *call;
+
+    static const struct {
+        const char  *id;
+        ngx_int_t    rc;
+    } same[] = {
+        { OPERATION_ID, NGX_AGAIN },
+        { NULL, NGX_DECLINED },
+        { "", NGX_DECLINED },
+        { "7", NGX_DECLINED },
+        { "7e1k8627grr1081g818", NGX_DECLINED }
+    };
+
+    for (i = 0; i < sizeof(same) / sizeof(same[0]); i++) {
+        const char  *reply[] = { "SAME", same[i].id };
+
+        call = start(NGX_IOT_REGISTRY_SERVICE, NGX_IOT_PATCH,
+                     "/iot-devices/v1/registries/fleet",
+                     "{\"description\":\"d\",\"updateMask\":\"description\"}");
+
+        unit_is_int(call->method->prepare(call), NGX_AGAIN, "an update");
+        unit_is_int(ngx_iot_method_finish(call, reply_array(call, 2, reply)),
+                    same[i].rc, "SAME with \"%s\"",
+                    same[i].id ? same[i].id : "nil");
+
+        if (same[i].rc == NGX_DECLINED) {
+            is_reason(call, "INTERNAL_ERROR", "... its reason");
+        }
+    }
+}
+
+
 /* what is stored as JSON, and answered as it is */
 static void
 test_broken_texts(void)
@@ -1293,6 +1330,7 @@ main(void)
     test_add_refused();
     test_get_operation();
     test_get_operation_refused();
+    test_update_same();
     test_broken_texts();
     test_broken_records();
     test_unanswered();
