@@ -12,6 +12,9 @@
 #define NGX_HTTP_IOT_OPERATION_ID  1
 #define NGX_HTTP_IOT_FINGERPRINT   2
 
+/* the longest name: a SHA-256 in hex with colons */
+#define NGX_HTTP_IOT_NAME_LEN      95
+
 
 /* where a name stands in ngx_iot_call_t and in ngx_iot_route_t */
 
@@ -35,6 +38,8 @@ static ngx_int_t ngx_http_iot_store_time_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static void ngx_http_iot_variable_route(ngx_http_request_t *r,
     ngx_iot_route_t *route);
+static ngx_int_t ngx_http_iot_variable_name(ngx_http_variable_value_t *v,
+    const ngx_str_t *name);
 static ngx_int_t ngx_http_iot_variable_set(ngx_http_variable_value_t *v,
     const ngx_str_t *value);
 
@@ -174,7 +179,7 @@ ngx_http_iot_name_variable(ngx_http_request_t *r,
         name = (ngx_str_t *) ((u_char *) &ctx->call + place->call);
 
         if (name->len) {
-            return ngx_http_iot_variable_set(v, name);
+            return ngx_http_iot_variable_name(v, name);
         }
     }
 
@@ -182,7 +187,7 @@ ngx_http_iot_name_variable(ngx_http_request_t *r,
 
     name = (ngx_str_t *) ((u_char *) &route + place->route);
 
-    return ngx_http_iot_variable_set(v, name);
+    return ngx_http_iot_variable_name(v, name);
 }
 
 
@@ -199,7 +204,7 @@ ngx_http_iot_folder_id_variable(ngx_http_request_t *r,
     ctx = ngx_http_iot_ctx(r);
 
     if (ctx && ctx->call.folder_id.len) {
-        return ngx_http_iot_variable_set(v, &ctx->call.folder_id);
+        return ngx_http_iot_variable_name(v, &ctx->call.folder_id);
     }
 
     ngx_http_iot_variable_route(r, &route);
@@ -219,7 +224,7 @@ ngx_http_iot_folder_id_variable(ngx_http_request_t *r,
         return NGX_ERROR;
     }
 
-    return ngx_http_iot_variable_set(v, &folder_id);
+    return ngx_http_iot_variable_name(v, &folder_id);
 }
 
 
@@ -285,6 +290,34 @@ ngx_http_iot_variable_route(ngx_http_request_t *r, ngx_iot_route_t *route)
     }
 
     ngx_http_iot_guess_route(r->main, route);
+}
+
+
+/*
+ * A name may come from a body, and whatever stands there in its place, such as
+ * a private key, would go to the access log: what can be none is not shown.
+ */
+static ngx_int_t
+ngx_http_iot_variable_name(ngx_http_variable_value_t *v, const ngx_str_t *name)
+{
+    u_char      ch;
+    ngx_uint_t  i;
+
+    if (name->len > NGX_HTTP_IOT_NAME_LEN) {
+        return ngx_http_iot_variable_set(v, NULL);
+    }
+
+    for (i = 0; i < name->len; i++) {
+        ch = name->data[i];
+
+        if ((ch < 'a' || ch > 'z') && (ch < 'A' || ch > 'Z')
+            && (ch < '0' || ch > '9') && ch != '-' && ch != '_' && ch != ':')
+        {
+            return ngx_http_iot_variable_set(v, NULL);
+        }
+    }
+
+    return ngx_http_iot_variable_set(v, name);
 }
 
 
