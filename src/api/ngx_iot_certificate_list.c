@@ -11,8 +11,7 @@
 
 /*
  * ListCertificates: the places of a piece of the list are read, then their
- * certificates, then the piece goes out as a part of the answer.  So a list of
- * any length takes bounded memory, and bounded work at a time.
+ * certificates.  Without a size the page is the whole list.
  */
 
 
@@ -21,13 +20,7 @@
 
 typedef struct {
     ngx_iot_page_t           page;
-    ngx_uint_t               left;      /* of the page, when it has a size */
-
     ngx_uint_t               reading;   /* unsigned  reading:1; certificates */
-    ngx_uint_t               more;      /* unsigned  more:1; follow it */
-    ngx_uint_t               begun;     /* unsigned  begun:1; parts went out */
-    ngx_uint_t               filled;    /* unsigned  filled:1; with elements */
-    ngx_uint_t               last;      /* unsigned  last:1; this part is it */
 
     ngx_uint_t               nplaces;
     ngx_uint_t               n;
@@ -43,8 +36,6 @@ static ngx_int_t ngx_iot_list_certificates_more(ngx_iot_call_t *call);
 static void ngx_iot_list_certificates_write(ngx_iot_out_t *out,
     const void *data);
 static ngx_int_t ngx_iot_list_certificates_request(ngx_iot_call_t *call);
-static ngx_uint_t ngx_iot_list_certificates_wanted(
-    const ngx_iot_certificate_list_t *list);
 static ngx_int_t ngx_iot_list_certificates_places(ngx_iot_call_t *call,
     const ngx_iot_resp_reply_t *reply);
 static ngx_int_t ngx_iot_list_certificates_records(ngx_iot_call_t *call,
@@ -97,12 +88,11 @@ ngx_iot_list_certificates_prepare(ngx_iot_call_t *call)
 
     call->list = list;
 
-    rc = ngx_iot_page_read(call, NGX_IOT_LIST_MEMBER_LEN, &list->page);
+    rc = ngx_iot_page_read(call, NGX_IOT_LIST_MEMBER_LEN, NGX_IOT_PAGE_WHOLE,
+                           &list->page);
     if (rc != NGX_OK) {
         return rc;
     }
-
-    list->left = list->page.size;
 
     return ngx_iot_list_certificates_request(call);
 }
@@ -115,17 +105,12 @@ ngx_iot_list_certificates_more(ngx_iot_call_t *call)
 
     list = call->list;
 
-    list->begun = 1;
-
-    if (list->n) {
-        list->filled = 1;
-    }
+    ngx_iot_page_sent(&list->page, list->n);
 
     return ngx_iot_list_certificates_request(call);
 }
 
 
-/* asks for one place more than is wanted: whether the list goes on */
 static ngx_int_t
 ngx_iot_list_certificates_request(ngx_iot_call_t *call)
 {
@@ -133,7 +118,7 @@ ngx_iot_list_certificates_request(ngx_iot_call_t *call)
     ngx_iot_certificate_list_t  *list;
 
     list = call->list;
-    wanted = ngx_iot_list_certificates_wanted(list);
+    wanted = ngx_iot_page_wanted(&list->page, NGX_IOT_LIST_PIECE);
 
     if (ngx_iot_store_list_certificates(&call->store, &call->registry_id,
                                         &list->page.after, wanted + 1,
@@ -144,17 +129,6 @@ ngx_iot_list_certificates_request(ngx_iot_call_t *call)
     }
 
     return NGX_AGAIN;
-}
-
-
-static ngx_uint_t
-ngx_iot_list_certificates_wanted(const ngx_iot_certificate_list_t *list)
-{
-    if (list->page.size == 0) {
-        return NGX_IOT_LIST_PIECE;
-    }
-
-    return ngx_min(list->left, NGX_IOT_LIST_PIECE);
 }
 
 
@@ -183,7 +157,7 @@ ngx_iot_list_certificates_places(ngx_iot_call_t *call,
     ngx_iot_certificate_list_t  *list;
 
     list = call->list;
-    wanted = ngx_iot_list_certificates_wanted(list);
+    wanted = ngx_iot_page_wanted(&list->page, NGX_IOT_LIST_PIECE);
     n = wanted + 1;
 
     result = ngx_iot_store_certificates_listed(&call->store, reply,
@@ -192,13 +166,11 @@ ngx_iot_list_certificates_places(ngx_iot_call_t *call,
         return ngx_iot_certificate_refused(call, result);
     }
 
-    list->more = (n > wanted);
-    list->nplaces = ngx_min(n, wanted);
+    list->nplaces = ngx_iot_page_piece(&list->page, n, wanted);
 
     if (list->nplaces == 0) {
         list->n = 0;
-        list->last = 1;
-        return NGX_OK;
+        return ngx_iot_page_part(&list->page, NULL, 0);
     }
 
     list->reading = 1;
@@ -236,17 +208,9 @@ ngx_iot_list_certificates_records(ngx_iot_call_t *call,
         list->certificates[i].registry_id = call->registry_id;
     }
 
-    ngx_iot_page_set(&list->page, &list->places[list->nplaces - 1]);
-
     list->reading = 0;
 
-    if (list->page.size) {
-        list->left -= list->nplaces;
-    }
-
-    list->last = !list->more || (list->page.size && list->left == 0);
-
-    return list->last ? NGX_OK : NGX_BUSY;
+    return ngx_iot_page_part(&list->page, list->places, list->nplaces);
 }
 
 
@@ -260,13 +224,7 @@ ngx_iot_list_certificates_write(ngx_iot_out_t *out, const void *data)
 
     list = call->list;
 
-    if (list->begun) {
-        ngx_iot_out_resume(out, list->filled);
-
-    } else {
-        ngx_iot_out_message(out, NULL, 0);
-        ngx_iot_out_list(out, "certificates");
-    }
+    ngx_iot_page_write_begin(out, &list->page, "certificates");
 
     for (i = 0; i < list->n; i++) {
         ngx_iot_out_message(out, NULL, 1);
@@ -274,7 +232,5 @@ ngx_iot_list_certificates_write(ngx_iot_out_t *out, const void *data)
         ngx_iot_out_message_end(out);
     }
 
-    if (list->last) {
-        ngx_iot_page_write_end(out, call, list->more ? &list->page : NULL);
-    }
+    ngx_iot_page_write_end(out, &list->page, call);
 }

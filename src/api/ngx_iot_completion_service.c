@@ -26,14 +26,8 @@
 
 typedef struct {
     ngx_iot_page_t                  page;
-    ngx_uint_t                      left;       /* of the page */
     ngx_iot_store_pending_place_t   place;      /* where it goes on */
-
     ngx_uint_t                      reading;    /* unsigned  reading:1; */
-    ngx_uint_t                      more;       /* unsigned  more:1; of it */
-    ngx_uint_t                      begun;      /* unsigned  begun:1; parts */
-    ngx_uint_t                      filled;     /* unsigned  filled:1; */
-    ngx_uint_t                      last;       /* unsigned  last:1; part */
 
     ngx_uint_t                      nids;
     ngx_uint_t                      n;
@@ -296,12 +290,11 @@ ngx_iot_list_pending_prepare(ngx_iot_call_t *call)
 
     call->list = list;
 
-    rc = ngx_iot_page_read(call, NGX_IOT_PENDING_PLACE_LEN, &list->page);
+    rc = ngx_iot_page_read(call, NGX_IOT_PENDING_PLACE_LEN,
+                           NGX_IOT_PENDING_DEFAULT, &list->page);
     if (rc != NGX_OK) {
         return rc;
     }
-
-    list->left = list->page.size ? list->page.size : NGX_IOT_PENDING_DEFAULT;
 
     ngx_iot_list_pending_begin(list);
 
@@ -360,7 +353,7 @@ ngx_iot_list_pending_request(ngx_iot_call_t *call)
 static ngx_uint_t
 ngx_iot_list_pending_wanted(const ngx_iot_pending_list_t *list)
 {
-    return ngx_min(list->left, NGX_IOT_PENDING_PIECE - list->n);
+    return ngx_iot_page_wanted(&list->page, NGX_IOT_PENDING_PIECE - list->n);
 }
 
 
@@ -399,8 +392,7 @@ ngx_iot_list_pending_shard(ngx_iot_call_t *call,
         return ngx_iot_call_store_failed(call, result);
     }
 
-    list->more = (n > wanted);
-    list->nids = ngx_min(n, wanted);
+    list->nids = ngx_iot_page_piece(&list->page, n, wanted);
 
     if (list->nids == 0) {
         return ngx_iot_list_pending_next(call);
@@ -437,7 +429,7 @@ ngx_iot_list_pending_records(ngx_iot_call_t *call,
     }
 
     list->n += n;
-    list->left -= list->nids;
+    list->page.left -= list->nids;
     list->place = list->places[list->nids - 1];
 
     return ngx_iot_list_pending_next(call);
@@ -453,11 +445,11 @@ ngx_iot_list_pending_next(ngx_iot_call_t *call)
 
     list = call->list;
 
-    if (!list->more) {
+    if (!list->page.more) {
         shard = list->place.shard + 1;
 
         if (shard == NGX_IOT_SHARDS) {
-            list->last = 1;
+            list->page.last = 1;
             return NGX_OK;
         }
 
@@ -466,7 +458,7 @@ ngx_iot_list_pending_next(ngx_iot_call_t *call)
         list->place.shard = shard;
     }
 
-    if (list->left == 0) {
+    if (list->page.left == 0) {
         ngx_iot_list_pending_end(list);
         return NGX_OK;
     }
@@ -503,8 +495,8 @@ ngx_iot_list_pending_end(ngx_iot_pending_list_t *list)
 
     ngx_iot_page_set(&list->page, &text);
 
-    list->more = 1;
-    list->last = 1;
+    list->page.more = 1;
+    list->page.last = 1;
 }
 
 
@@ -515,8 +507,7 @@ ngx_iot_list_pending_more(ngx_iot_call_t *call)
 
     list = call->list;
 
-    list->begun = 1;
-    list->filled = 1;
+    ngx_iot_page_sent(&list->page, list->n);
     list->n = 0;
 
     return ngx_iot_list_pending_request(call);
@@ -533,19 +524,11 @@ ngx_iot_list_pending_write(ngx_iot_out_t *out, const void *data)
 
     list = call->list;
 
-    if (list->begun) {
-        ngx_iot_out_resume(out, list->filled);
-
-    } else {
-        ngx_iot_out_message(out, NULL, 0);
-        ngx_iot_out_list(out, "operations");
-    }
+    ngx_iot_page_write_begin(out, &list->page, "operations");
 
     for (i = 0; i < list->n; i++) {
         ngx_iot_operation_write(out, NULL, 1, &list->operations[i]);
     }
 
-    if (list->last) {
-        ngx_iot_page_write_end(out, call, list->more ? &list->page : NULL);
-    }
+    ngx_iot_page_write_end(out, &list->page, call);
 }

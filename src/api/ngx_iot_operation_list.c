@@ -12,8 +12,7 @@
 
 /*
  * ListOperations: the ids of a piece of the list are read, then their records,
- * then the certificates that they answer and, if one answers it, the registry;
- * the piece goes out as a part of the answer, as those of ListCertificates do.
+ * then the certificates that they answer and, if one answers it, the registry.
  */
 
 
@@ -31,13 +30,7 @@ typedef enum {
 
 typedef struct {
     ngx_iot_page_t              page;
-    ngx_uint_t                  left;       /* of the page */
     ngx_iot_operations_step_e   step;       /* what the store is asked for */
-
-    ngx_uint_t                  more;       /* unsigned  more:1; follow it */
-    ngx_uint_t                  begun;      /* unsigned  begun:1; parts out */
-    ngx_uint_t                  filled;     /* unsigned  filled:1; not empty */
-    ngx_uint_t                  last;       /* unsigned  last:1; it is this */
 
     ngx_uint_t                  nids;
     ngx_uint_t                  n;
@@ -118,13 +111,11 @@ ngx_iot_list_operations_prepare(ngx_iot_call_t *call)
 
     call->list = list;
 
-    rc = ngx_iot_page_read(call, NGX_IOT_OPERATION_ID_LEN, &list->page);
+    rc = ngx_iot_page_read(call, NGX_IOT_OPERATION_ID_LEN,
+                           NGX_IOT_OPERATIONS_DEFAULT, &list->page);
     if (rc != NGX_OK) {
         return rc;
     }
-
-    list->left = list->page.size ? list->page.size
-                                 : NGX_IOT_OPERATIONS_DEFAULT;
 
     return ngx_iot_list_operations_request(call);
 }
@@ -137,17 +128,12 @@ ngx_iot_list_operations_more(ngx_iot_call_t *call)
 
     list = call->list;
 
-    list->begun = 1;
-
-    if (list->n) {
-        list->filled = 1;
-    }
+    ngx_iot_page_sent(&list->page, list->n);
 
     return ngx_iot_list_operations_request(call);
 }
 
 
-/* asks for one id more than is wanted: whether the list goes on */
 static ngx_int_t
 ngx_iot_list_operations_request(ngx_iot_call_t *call)
 {
@@ -155,7 +141,7 @@ ngx_iot_list_operations_request(ngx_iot_call_t *call)
     ngx_iot_operation_list_t  *list;
 
     list = call->list;
-    wanted = ngx_min(list->left, NGX_IOT_OPERATIONS_PIECE);
+    wanted = ngx_iot_page_wanted(&list->page, NGX_IOT_OPERATIONS_PIECE);
 
     list->step = NGX_IOT_OPERATIONS_IDS;
 
@@ -205,7 +191,7 @@ ngx_iot_list_operations_ids(ngx_iot_call_t *call,
     ngx_iot_operation_list_t  *list;
 
     list = call->list;
-    wanted = ngx_min(list->left, NGX_IOT_OPERATIONS_PIECE);
+    wanted = ngx_iot_page_wanted(&list->page, NGX_IOT_OPERATIONS_PIECE);
     n = wanted + 1;
 
     result = ngx_iot_store_operations_listed(&call->store, reply, list->ids,
@@ -214,8 +200,7 @@ ngx_iot_list_operations_ids(ngx_iot_call_t *call,
         return ngx_iot_certificate_refused(call, result);
     }
 
-    list->more = (n > wanted);
-    list->nids = ngx_min(n, wanted);
+    list->nids = ngx_iot_page_piece(&list->page, n, wanted);
 
     if (list->nids == 0) {
         list->n = 0;
@@ -354,14 +339,7 @@ ngx_iot_list_operations_registry_read(ngx_iot_call_t *call,
 static ngx_int_t
 ngx_iot_list_operations_part(ngx_iot_operation_list_t *list)
 {
-    if (list->nids) {
-        ngx_iot_page_set(&list->page, &list->ids[list->nids - 1]);
-        list->left -= list->nids;
-    }
-
-    list->last = (!list->more || list->left == 0);
-
-    return list->last ? NGX_OK : NGX_BUSY;
+    return ngx_iot_page_part(&list->page, list->ids, list->nids);
 }
 
 
@@ -375,19 +353,11 @@ ngx_iot_list_operations_write(ngx_iot_out_t *out, const void *data)
 
     list = call->list;
 
-    if (list->begun) {
-        ngx_iot_out_resume(out, list->filled);
-
-    } else {
-        ngx_iot_out_message(out, NULL, 0);
-        ngx_iot_out_list(out, "operations");
-    }
+    ngx_iot_page_write_begin(out, &list->page, "operations");
 
     for (i = 0; i < list->n; i++) {
         ngx_iot_operation_write(out, NULL, 1, &list->operations[i]);
     }
 
-    if (list->last) {
-        ngx_iot_page_write_end(out, call, list->more ? &list->page : NULL);
-    }
+    ngx_iot_page_write_end(out, &list->page, call);
 }

@@ -12,7 +12,7 @@
 
 
 static ngx_int_t ngx_iot_page_read_size(ngx_iot_call_t *call,
-    ngx_iot_page_t *page);
+    ngx_uint_t usual, ngx_iot_page_t *page);
 static ngx_int_t ngx_iot_page_read_token(ngx_iot_call_t *call, size_t len,
     ngx_iot_page_t *page);
 static ngx_str_t ngx_iot_page_token(const ngx_iot_call_t *call,
@@ -21,14 +21,14 @@ static void ngx_iot_page_bind(const ngx_iot_call_t *call, u_char *p);
 
 
 ngx_int_t
-ngx_iot_page_read(ngx_iot_call_t *call, size_t len, ngx_iot_page_t *page)
+ngx_iot_page_read(ngx_iot_call_t *call, size_t len, ngx_uint_t usual,
+    ngx_iot_page_t *page)
 {
     ngx_int_t  rc;
 
-    page->size = 0;
-    ngx_str_null(&page->after);
+    ngx_memzero(page, sizeof(ngx_iot_page_t));
 
-    rc = ngx_iot_page_read_size(call, page);
+    rc = ngx_iot_page_read_size(call, usual, page);
 
     if (rc == NGX_OK && call->page.token.len) {
         rc = ngx_iot_page_read_token(call, len, page);
@@ -39,11 +39,13 @@ ngx_iot_page_read(ngx_iot_call_t *call, size_t len, ngx_iot_page_t *page)
 
 
 static ngx_int_t
-ngx_iot_page_read_size(ngx_iot_call_t *call, ngx_iot_page_t *page)
+ngx_iot_page_read_size(ngx_iot_call_t *call, ngx_uint_t usual,
+    ngx_iot_page_t *page)
 {
     ngx_int_t         n;
     const ngx_str_t  *size;
 
+    page->left = usual;
     size = &call->page.size;
 
     if (size->len == 0) {
@@ -58,7 +60,9 @@ ngx_iot_page_read_size(ngx_iot_call_t *call, ngx_iot_page_t *page)
         return NGX_DECLINED;
     }
 
-    page->size = (ngx_uint_t) n;
+    if (n) {
+        page->left = (ngx_uint_t) n;
+    }
 
     return NGX_OK;
 }
@@ -103,6 +107,47 @@ ngx_iot_page_read_token(ngx_iot_call_t *call, size_t len,
 }
 
 
+ngx_uint_t
+ngx_iot_page_wanted(const ngx_iot_page_t *page, ngx_uint_t max)
+{
+    return ngx_min(page->left, max);
+}
+
+
+ngx_uint_t
+ngx_iot_page_piece(ngx_iot_page_t *page, ngx_uint_t n, ngx_uint_t wanted)
+{
+    page->more = (n > wanted);
+
+    return ngx_min(n, wanted);
+}
+
+
+ngx_int_t
+ngx_iot_page_part(ngx_iot_page_t *page, const ngx_str_t *places, ngx_uint_t n)
+{
+    if (n) {
+        ngx_iot_page_set(page, &places[n - 1]);
+        page->left -= n;
+    }
+
+    page->last = (!page->more || page->left == 0);
+
+    return page->last ? NGX_OK : NGX_BUSY;
+}
+
+
+void
+ngx_iot_page_sent(ngx_iot_page_t *page, ngx_uint_t n)
+{
+    page->begun = 1;
+
+    if (n) {
+        page->filled = 1;
+    }
+}
+
+
 void
 ngx_iot_page_set(ngx_iot_page_t *page, const ngx_str_t *place)
 {
@@ -114,15 +159,33 @@ ngx_iot_page_set(ngx_iot_page_t *page, const ngx_str_t *place)
 
 
 void
-ngx_iot_page_write_end(ngx_iot_out_t *out, const ngx_iot_call_t *call,
-    const ngx_iot_page_t *page)
+ngx_iot_page_write_begin(ngx_iot_out_t *out, const ngx_iot_page_t *page,
+    const char *list)
+{
+    if (page->begun) {
+        ngx_iot_out_resume(out, page->filled);
+        return;
+    }
+
+    ngx_iot_out_message(out, NULL, 0);
+    ngx_iot_out_list(out, list);
+}
+
+
+void
+ngx_iot_page_write_end(ngx_iot_out_t *out, const ngx_iot_page_t *page,
+    const ngx_iot_call_t *call)
 {
     u_char     buf[NGX_IOT_PAGE_TOKEN_MAX];
     ngx_str_t  token;
 
+    if (!page->last) {
+        return;
+    }
+
     ngx_iot_out_list_end(out);
 
-    if (page) {
+    if (page->more) {
         token = ngx_iot_page_token(call, page, buf);
         ngx_iot_out_string(out, "nextPageToken", 2, &token);
     }

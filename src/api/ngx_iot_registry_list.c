@@ -12,8 +12,7 @@
 
 /*
  * List: the places of a piece of the folder's list are read, then their
- * registries, which tell whether they are there; the piece goes out as a part
- * of the answer, as those of ListCertificates do.
+ * registries, which tell whether they are there.
  */
 
 
@@ -23,13 +22,6 @@
 
 typedef struct {
     ngx_iot_page_t           page;
-    ngx_uint_t               left;      /* of the page */
-
-    ngx_uint_t               more;      /* unsigned  more:1; follow it */
-    ngx_uint_t               begun;     /* unsigned  begun:1; parts went out */
-    ngx_uint_t               filled;    /* unsigned  filled:1; with elements */
-    ngx_uint_t               last;      /* unsigned  last:1; this part is it */
-
     ngx_uint_t               nplaces;
     ngx_uint_t               nread;
     ngx_uint_t               n;
@@ -102,13 +94,10 @@ ngx_iot_list_registries_prepare(ngx_iot_call_t *call)
 
     call->list = list;
 
-    rc = ngx_iot_page_read(call, 0, &list->page);
+    rc = ngx_iot_page_read(call, 0, NGX_IOT_REGISTRIES_DEFAULT, &list->page);
     if (rc != NGX_OK) {
         return rc;
     }
-
-    list->left = list->page.size ? list->page.size
-                                 : NGX_IOT_REGISTRIES_DEFAULT;
 
     return ngx_iot_list_registries_request(call);
 }
@@ -121,17 +110,12 @@ ngx_iot_list_registries_more(ngx_iot_call_t *call)
 
     list = call->list;
 
-    list->begun = 1;
-
-    if (list->n) {
-        list->filled = 1;
-    }
+    ngx_iot_page_sent(&list->page, list->n);
 
     return ngx_iot_list_registries_request(call);
 }
 
 
-/* asks for one place more than is wanted: whether the list goes on */
 static ngx_int_t
 ngx_iot_list_registries_request(ngx_iot_call_t *call)
 {
@@ -139,7 +123,7 @@ ngx_iot_list_registries_request(ngx_iot_call_t *call)
     ngx_iot_registry_list_t  *list;
 
     list = call->list;
-    wanted = ngx_min(list->left, NGX_IOT_REGISTRIES_PIECE);
+    wanted = ngx_iot_page_wanted(&list->page, NGX_IOT_REGISTRIES_PIECE);
 
     call->step = NULL;
 
@@ -164,7 +148,7 @@ ngx_iot_list_registries_finish(ngx_iot_call_t *call,
     ngx_iot_registry_list_t  *list;
 
     list = call->list;
-    wanted = ngx_min(list->left, NGX_IOT_REGISTRIES_PIECE);
+    wanted = ngx_iot_page_wanted(&list->page, NGX_IOT_REGISTRIES_PIECE);
     n = wanted + 1;
 
     result = ngx_iot_store_folder_listed(&call->store, reply, list->places,
@@ -173,8 +157,7 @@ ngx_iot_list_registries_finish(ngx_iot_call_t *call,
         return ngx_iot_call_store_failed(call, result);
     }
 
-    list->more = (n > wanted);
-    list->nplaces = ngx_min(n, wanted);
+    list->nplaces = ngx_iot_page_piece(&list->page, n, wanted);
     list->nread = 0;
     list->n = 0;
 
@@ -328,14 +311,7 @@ ngx_iot_list_registries_part(ngx_iot_call_t *call)
 
     list = call->list;
 
-    if (list->nplaces) {
-        ngx_iot_page_set(&list->page, &list->places[list->nplaces - 1]);
-        list->left -= list->nplaces;
-    }
-
-    list->last = (!list->more || list->left == 0);
-
-    return list->last ? NGX_OK : NGX_BUSY;
+    return ngx_iot_page_part(&list->page, list->places, list->nplaces);
 }
 
 
@@ -349,13 +325,7 @@ ngx_iot_list_registries_write(ngx_iot_out_t *out, const void *data)
 
     list = call->list;
 
-    if (list->begun) {
-        ngx_iot_out_resume(out, list->filled);
-
-    } else {
-        ngx_iot_out_message(out, NULL, 0);
-        ngx_iot_out_list(out, "registries");
-    }
+    ngx_iot_page_write_begin(out, &list->page, "registries");
 
     for (i = 0; i < list->n; i++) {
         ngx_iot_out_message(out, NULL, 1);
@@ -363,7 +333,5 @@ ngx_iot_list_registries_write(ngx_iot_out_t *out, const void *data)
         ngx_iot_out_message_end(out);
     }
 
-    if (list->last) {
-        ngx_iot_page_write_end(out, call, list->more ? &list->page : NULL);
-    }
+    ngx_iot_page_write_end(out, &list->page, call);
 }
