@@ -39,6 +39,7 @@ for (qw(single cluster)) {
     $nginx = gateway_with('timeout 20s');
 
     one_owner();
+    scripts_of_an_add();
     stale_claims();
     claims_in_the_way();
     refused();
@@ -92,6 +93,32 @@ sub one_owner {
        '... gives the claim back');
     is(add('plant-7', $pem)->{status}, 200, '... and another may have it');
     is(owners($pem), 'plant-7', '... it alone');
+}
+
+
+# One on a single node; claim and commit on a cluster, and what a delete gives
+# back, whatever the number of masters.
+
+sub scripts_of_an_add {
+    my $cluster = $lab eq 'cluster';
+
+    fresh('fleet');
+
+    # links are made, and the scripts of all nodes are known
+    remove('fleet', $_) for map { add('fleet', $_); $_ } new_certificate();
+
+    my @pem = map { new_certificate() } 1 .. 10;
+    my $before = scripts();
+
+    add('fleet', $_) for @pem;
+    is(scripts() - $before, $cluster ? 20 : 10,
+       "$lab: scripts of ten adds");
+
+    $before = scripts();
+    remove('fleet', $_) for @pem;
+    ok(wait_until(sub { scripts() - $before >= ($cluster ? 20 : 10) }),
+       "$lab: scripts of ten deletes");
+    is(scripts() - $before, $cluster ? 20 : 10, '... and no more');
 }
 
 
@@ -948,6 +975,22 @@ sub store {
     my $reply = owner($key_name)->command($name, $key_name, @rest);
 
     return defined $reply && $reply eq 'nil' ? undef : $reply;
+}
+
+
+# how many were run, on all nodes
+
+sub scripts {
+    my $sum = 0;
+
+    for ($lab eq 'single' ? redis('INFO', 'commandstats')
+                          : map { $_->command('INFO', 'commandstats') }
+                                $cluster->nodes)
+    {
+        $sum += $1 while /^cmdstat_eval(?:sha)?:calls=(\d+)/mg;
+    }
+
+    return $sum;
 }
 
 

@@ -12,7 +12,10 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/redis-module/lib";
 
+use Errno;
+use POSIX ();
 use RedisLab;
+use Socket qw(:DEFAULT IPPROTO_TCP TCP_KEEPIDLE);
 use Test::More;
 use Time::HiRes qw(sleep time);
 
@@ -336,6 +339,42 @@ test 'database' => sub {
 };
 
 
+# Nothing is answered before all of it has come.
+
+test 'greeting in one go' => sub {
+    my $redis = redis();
+    my $nginx = nginx(address($redis), '');
+
+    ok up($nginx), 'a link';
+    my ($scripts) = $redis->info('cmdstat_script|load') =~ /^calls=(\d+)/;
+    cmp_ok $scripts, '>', 1, "needs $scripts scripts";
+    stop_nginx($nginx);
+
+    my $fake = RedisLab::Fake->new(sub {
+        my ($socket) = @_;
+        my @greeting = map { [ RedisLab::Fake::read_command($socket) ] }
+                           1 .. 2 + $scripts;
+
+        print "@{$greeting[0]}[0 .. 5], $greeting[1][0]\n";
+        RedisLab::Fake::say_all($socket, "*4\r\n",
+            RedisLab::Fake::bulk(qw(mode standalone role master)), "+OK\r\n",
+            map { RedisLab::Fake::bulk(RedisLab::Fake::sha1_hex($_->[2])) }
+                @greeting[2 .. $#greeting]);
+        RedisLab::Fake::say_all($socket, "+PONG\r\n")
+            while RedisLab::Fake::read_command($socket);
+    });
+    $nginx = nginx("127.0.0.1:$fake->{port}",
+        'username me; database 3; password_file ' . file('Hunter2') . ';');
+
+    ok up($nginx), 'HELLO, SELECT and all scripts come without an answer';
+    like slurp($fake->{log}),
+        qr/^HELLO 2 AUTH me Hunter2 SETNAME, SELECT$/m, 'in this order';
+    is $fake->connections, 1, 'on one connection';
+    stop_nginx($nginx);
+    $fake->stop;
+};
+
+
 test 'TLS' => sub {
     my $redis = tls_redis('server');
     my $nginx = tls_nginx($redis, $NAME);
@@ -565,6 +604,52 @@ test 'name that moves' => sub {
     is((http_finish($request))[1], "UNAVAILABLE\n", 'requests are answered');
     is join('', $nginx->complaints), '', 'nothing bad in its log';
 };
+
+
+# What the kernel was told, of the worker's own socket.
+
+test 'options of the socket' => sub {
+    my ($PIDFD_OPEN, $PIDFD_GETFD, $USER_TIMEOUT) = (434, 438, 18);
+
+    my $redis = redis();
+    my $nginx = nginx(address($redis), '');
+    ok up($nginx), 'a link';
+
+    my ($worker) = $nginx->workers;
+    my $pidfd = syscall $PIDFD_OPEN, 0 + $worker, 0;
+
+    SKIP: {
+        skip 'no pidfd_open()', 4 if $pidfd < 0;
+        my ($socket) = grep { defined } map {
+            my $fd = syscall $PIDFD_GETFD, $pidfd, 0 + $_, 0;
+            skip "pidfd_getfd(): $!", 4 if $fd < 0 && !$!{EBADF};
+            leads_to($fd, $redis->{port});
+        } map { m{/(\d+)$} } glob "/proc/$worker/fd/*";
+
+        ok $socket, 'its socket';
+        my $option = sub { unpack 'i', getsockopt($socket, $_[0], $_[1]) };
+
+        is $option->(IPPROTO_TCP, $USER_TIMEOUT), 2 * 500 * $SLOW,
+            'TCP_USER_TIMEOUT is twice the timeout, ms';
+        cmp_ok $option->(SOL_SOCKET, SO_KEEPALIVE), '>', 0, 'SO_KEEPALIVE';
+        is $option->(IPPROTO_TCP, TCP_KEEPIDLE), 30, 'TCP_KEEPIDLE, s';
+    }
+
+    POSIX::close($pidfd) if $pidfd >= 0;
+    stop_nginx($nginx);
+};
+
+# the socket of that descriptor, when it is one to that port
+
+sub leads_to {
+    my ($fd, $port) = @_;
+
+    open my $socket, '+<&=', $fd or return;
+    my $peer = getpeername $socket or return;
+
+    return length $peer == 16 && (sockaddr_in($peer))[0] == $port ? $socket
+                                                                 : undef;
+}
 
 
 test 'idle link' => sub {

@@ -145,6 +145,10 @@ sub said {
 
         ok(wait_until(sub { counted($class) > 0 }), "$class: counts");
         is($nginx->request('GET', '/status')->{status}, 503, "$class: 503");
+
+        is(scalar(grep { add()->{status} != 503 } 1 .. 10), 0,
+           "$class: refuses adds");
+        told_once($class, qr/\[error\]/);
         is($nginx->stop, '', "$class: nginx stops");
         $fake->stop;
     }
@@ -201,8 +205,22 @@ sub must {
 sub refused_as {
     my ($class) = @_;
 
-    is(add()->{status}, 503, "$class: refuses an add");
+    is(scalar(grep { add()->{status} != 503 } 1 .. 10), 0,
+       "$class: refuses adds");
     ok(wait_until(sub { counted($class) > 0 }), "$class: counts");
+    told_once($class, qr/"$class |not the master any more|role is "replica"/);
+}
+
+
+# and by the probe of iot_status, but not for each request
+
+sub told_once {
+    my ($class, $pattern) = @_;
+
+    my @told = grep { /$pattern/ } split /\n/, $nginx->error_log;
+
+    cmp_ok(scalar @told, '<=', 2, "$class: in the log, at most twice")
+        or diag(join "\n", @told);
 }
 
 

@@ -62,6 +62,8 @@ sub slots_move {
     my @slots = map { $cluster->slot($_) }
                 map { registry_tag("plant-$_") } 0, 1;
 
+    $_->command('CONFIG', 'RESETSTAT') for $cluster->alive;
+
     my $load = load('slots move', sub {
         my ($load) = @_;
 
@@ -86,6 +88,16 @@ sub slots_move {
     is(errors($load, qr/503 STORE_UNAVAILABLE/), '',
        'slots move: what is not done is certainly not done');
     told_of($load, 'slots move');
+
+    # that it was what it should be
+
+    for my $class (qw(MOVED ASK TRYAGAIN)) {
+        my $count = 0;
+
+        $count += /(\d+)/ && $1
+            for map { $_->info("errorstat_$class") // () } $cluster->alive;
+        cmp_ok($count, '>', 0, "slots move: $count $class");
+    }
 }
 
 
