@@ -4,7 +4,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 
 # iot_status of a Redis with sentinels: where the master is, and is after a
-# failover.
+# failover; and which sentinel a worker listens to, without which the store is
+# usable all the same.
 
 use strict;
 use warnings;
@@ -46,6 +47,9 @@ ok($new, 'failover: a replica has taken over');
 ok(until_status(sub { $_[0] == 200 && leads_to($_[1], $new) }),
    'failover: usable, and both lead to the new master');
 
+sentinel_dies();
+sentinels_die();
+
 is($nginx->stop, '', 'nginx stops, and its log has nothing to complain of');
 
 done_testing();
@@ -75,4 +79,70 @@ sub leads_to {
 
         $link->{state} eq 'up' && $link->{address} eq "127.0.0.1:$node->{port}";
     } @{$status->{workers}};
+}
+
+
+# to which each worker has one link
+
+sub sentinel_links {
+    my ($status) = @_;
+
+    return map { grep { $_->{lane} eq 'sentinel' } @{$_->{links}} }
+           @{$status->{workers}};
+}
+
+
+sub listening {
+    my ($status, @before) = @_;
+
+    my @links = sentinel_links($status);
+
+    return 2 == grep {
+        $links[$_]{state} eq 'up'
+            && (!@before || $links[$_]{connects} > $before[$_]{connects});
+    } 0 .. $#links;
+}
+
+
+sub sentinel_dies {
+    ok(until_status(sub { listening($_[1]) }), 'sentinels: both workers listen');
+
+    my ($link) = sentinel_links((status())[1]);
+    my ($name, $connects) = @$link{qw(server connects)};
+    my ($sentinel) = grep { $name eq "127.0.0.1:$_->{port}" } $lab->sentinels;
+
+    ok($sentinel, 'sentinels: to one of those of the configuration');
+    ok($link->{since}, 'sentinels: for some time');
+    $sentinel->stop('KILL');
+
+    ok(until_status(sub {
+        my ($now) = sentinel_links($_[1]);
+        $now->{state} eq 'up' && $now->{server} ne $name
+            && $now->{connects} == $connects + 1;
+    }), 'sentinels: to another one when it dies, a link more');
+
+    $sentinel->start;
+}
+
+
+sub sentinels_die {
+    ok(until_status(sub { listening($_[1]) }), 'no sentinel: both listen');
+
+    my @before = sentinel_links((status())[1]);
+    $_->stop('KILL') for $lab->sentinels;
+
+    my ($code, $status);
+
+    ok(until_status(sub {
+        ($code, $status) = @_;
+        2 == grep { $_->{state} eq 'down' } sentinel_links($status);
+    }), 'no sentinel: both workers tell of it');
+
+    is($code, 200, 'no sentinel: the store is usable');
+    is(scalar(grep { $_->{ready} } @{$status->{workers}}), 2,
+       'no sentinel: both workers are ready');
+    $_->start for $lab->sentinels;
+
+    ok(until_status(sub { listening($_[1], @before) }),
+       'no sentinel: they listen again when there are some');
 }

@@ -53,7 +53,8 @@ static void ngx_http_iot_status_faults(ngx_iot_out_t *out,
 static const char *const  ngx_http_iot_lane_uses[] = {
     "commands",
     "reads",
-    "large"
+    "large",
+    "sentinel"
 };
 
 

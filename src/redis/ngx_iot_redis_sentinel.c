@@ -99,6 +99,11 @@ struct ngx_iot_redis_sentinel_s {
     ngx_queue_t                       waiting;  /* commands */
     ngx_uint_t                        pinged;
 
+    /* what the status tells: up from the answer on, down when none came */
+    ngx_iot_redis_lane_state_e        seen;
+    uint64_t                          changed;
+    ngx_uint_t                        connects;
+
     ngx_iot_redis_sentinel_command_t  ask;
     ngx_iot_redis_sentinel_command_t  others;
     ngx_iot_redis_sentinel_command_t  subscribe;
@@ -118,6 +123,9 @@ static void ngx_iot_redis_sentinel_init_commands(
     ngx_iot_redis_sentinel_t *sentinel);
 static void ngx_iot_redis_sentinel_init_command(
     ngx_iot_redis_sentinel_command_t *cmd, ngx_uint_t argc);
+
+static void ngx_iot_redis_sentinel_turn(ngx_iot_redis_sentinel_t *sentinel,
+    ngx_iot_redis_lane_state_e seen);
 
 static void ngx_iot_redis_sentinel_begin(ngx_iot_redis_sentinel_t *sentinel);
 static void ngx_iot_redis_sentinel_next(ngx_iot_redis_sentinel_t *sentinel);
@@ -239,8 +247,9 @@ ngx_iot_redis_sentinel_init(ngx_iot_redis_sentinel_t *sentinel,
         return NGX_ERROR;
     }
 
-    ngx_iot_redis_names_init(&sentinel->names,
-                             &sentinel->list.elts[0].server,
+    sentinel->one = ngx_iot_redis_sentinel_list_get(&sentinel->list, 0);
+
+    ngx_iot_redis_names_init(&sentinel->names, &sentinel->one->server,
                              ngx_iot_redis_sentinel_named, sentinel, log);
     ngx_iot_redis_names_init(&sentinel->master.names,
                              &sentinel->master.server,
@@ -356,6 +365,37 @@ ngx_iot_redis_sentinel_forget(ngx_iot_redis_sentinel_t *sentinel,
 }
 
 
+void
+ngx_iot_redis_sentinel_status(const ngx_iot_redis_sentinel_t *sentinel,
+    ngx_iot_redis_slot_t *slot)
+{
+    ngx_iot_redis_lane_status_t  *status;
+
+    status = ngx_iot_redis_slot_lane(slot, &sentinel->one->server.text,
+                                     NGX_IOT_REDIS_LANE_SENTINEL);
+    if (status == NULL) {
+        return;
+    }
+
+    ngx_iot_redis_slot_name(&status->address,
+                            ngx_iot_redis_link_server(sentinel->link));
+    status->state = sentinel->seen;
+    status->since = sentinel->changed;
+    status->connects = sentinel->connects;
+}
+
+
+static void
+ngx_iot_redis_sentinel_turn(ngx_iot_redis_sentinel_t *sentinel,
+    ngx_iot_redis_lane_state_e seen)
+{
+    if (sentinel->seen != seen) {
+        sentinel->seen = seen;
+        sentinel->changed = ngx_iot_redis_status_time();
+    }
+}
+
+
 static void
 ngx_iot_redis_sentinel_begin(ngx_iot_redis_sentinel_t *sentinel)
 {
@@ -366,6 +406,10 @@ ngx_iot_redis_sentinel_begin(ngx_iot_redis_sentinel_t *sentinel)
 
     sentinel->state = NGX_IOT_REDIS_SENTINEL_ASKING;
     sentinel->turn = 0;
+
+    if (sentinel->seen != NGX_IOT_REDIS_LANE_DOWN) {
+        ngx_iot_redis_sentinel_turn(sentinel, NGX_IOT_REDIS_LANE_CONNECTING);
+    }
 
     ngx_iot_redis_sentinel_next(sentinel);
 }
@@ -467,6 +511,7 @@ ngx_iot_redis_sentinel_pause(ngx_iot_redis_sentinel_t *sentinel)
     }
 
     sentinel->state = NGX_IOT_REDIS_SENTINEL_PAUSED;
+    ngx_iot_redis_sentinel_turn(sentinel, NGX_IOT_REDIS_LANE_DOWN);
 
     ngx_iot_redis_sentinel_set_timer(sentinel,
                              1 + ngx_random() % NGX_IOT_REDIS_SENTINEL_PAUSE);
@@ -775,6 +820,7 @@ ngx_iot_redis_sentinel_subscribed(ngx_iot_redis_sentinel_t *sentinel,
     ngx_del_timer(&sentinel->timer);
 
     sentinel->state = NGX_IOT_REDIS_SENTINEL_IDLE;
+    ngx_iot_redis_sentinel_turn(sentinel, NGX_IOT_REDIS_LANE_IDLE);
     ngx_iot_redis_link_break(sentinel->link, 0, "no right to listen");
 }
 
@@ -841,6 +887,8 @@ ngx_iot_redis_sentinel_take(ngx_iot_redis_sentinel_t *sentinel,
 
     sentinel->state = NGX_IOT_REDIS_SENTINEL_LISTENING;
     sentinel->failed = 0;
+    sentinel->connects++;
+    ngx_iot_redis_sentinel_turn(sentinel, NGX_IOT_REDIS_LANE_UP);
 
     ngx_iot_redis_sentinel_list_promote(&sentinel->list, sentinel->one);
     ngx_iot_redis_sentinel_set_master(sentinel, host, port);

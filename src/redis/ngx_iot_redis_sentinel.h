@@ -15,6 +15,7 @@
 
 #include "ngx_iot_redis_conf.h"
 #include "ngx_iot_redis_names.h"
+#include "ngx_iot_redis_slot.h"
 
 
 /*
@@ -39,6 +40,10 @@ const ngx_iot_redis_server_t *ngx_iot_redis_sentinel_server(
     const ngx_iot_redis_sentinel_t *sentinel);
 const ngx_iot_redis_endpoint_t *ngx_iot_redis_sentinel_endpoint(
     const ngx_iot_redis_sentinel_t *sentinel);
+
+/* tells of its link, in one lane, whichever sentinel that leads to */
+void ngx_iot_redis_sentinel_status(const ngx_iot_redis_sentinel_t *sentinel,
+    ngx_iot_redis_slot_t *slot);
 
 
 /* for the names of that server, of which there is one set */

@@ -185,9 +185,15 @@ ngx_iot_redis_single_unreachable(void *servers, ngx_iot_redis_node_t *node)
 static ngx_uint_t
 ngx_iot_redis_single_status(void *servers, ngx_iot_redis_slot_t *slot)
 {
-    ngx_iot_redis_single_t *single = servers;
+    ngx_iot_redis_single_t  *single = servers;
 
     ngx_iot_redis_node_status(single->node, slot);
+
+    if (single->sentinel) {
+        ngx_iot_redis_sentinel_status(single->sentinel, slot);
+    }
+
+    /* a master that is there serves also while no sentinel does */
 
     return !ngx_iot_redis_node_is_down(single->node);
 }

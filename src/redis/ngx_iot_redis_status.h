@@ -68,7 +68,8 @@ typedef struct {
 typedef enum {
     NGX_IOT_REDIS_LANE_COMMANDS = 0,
     NGX_IOT_REDIS_LANE_READS,           /* where writes wait for replicas */
-    NGX_IOT_REDIS_LANE_LARGE
+    NGX_IOT_REDIS_LANE_LARGE,
+    NGX_IOT_REDIS_LANE_SENTINEL         /* to the one that is listened to */
 } ngx_iot_redis_lane_use_e;
 
 
