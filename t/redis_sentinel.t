@@ -430,6 +430,49 @@ test 'a master with a host name' => sub {
 };
 
 
+# They know each other by names, which need a resolver as any other.
+
+test 'sentinels that announce names' => sub {
+    my $lab = Iot::Sentinels->start(replicas => 0, sentinels => 2,
+        settings => [ 'sentinel resolve-hostnames yes',
+                      'sentinel announce-hostnames yes',
+                      'sentinel announce-ip localhost' ]);
+    my ($first, $other) = $lab->sentinels;
+    my ($address) = $lab->sentinel_addresses;
+    my $dns = RedisLab::Dns->new('127.0.0.1');
+    my $told = qr/\[warn\].*told of another one at "localhost", which can not/;
+
+    my $nginx = nginx([ $address ], '');
+    ok up($nginx), 'works';
+    ok logged($nginx, $told), 'without a resolver one is left out';
+    my $before = $first->info('total_connections_received');
+    $lab->master->command('CLIENT', 'KILL', 'TYPE', 'normal');
+    ok up($nginx), 'works again';
+    ok wait_for(sub { $first->info('total_connections_received') > $before
+                      && listeners($first) }), 'it is told once more';
+    is $nginx->log_count($told), 1, 'but logged once';
+    stop_nginx($nginx);
+
+    $nginx = nginx([ $address ], "resolver 127.0.0.1:$dns->{port} ipv6=off;");
+    ok up($nginx), 'works with a resolver';
+    ok wait_for(sub { listeners($first) }), 'nobody knows of the other one';
+    is $dns->queries, 0, 'nor asks where it is';
+
+    $first->stop('KILL');
+    ok wait_for(sub { listeners($other) }), 'until it is needed';
+    is $dns->queries, 1, 'it is looked up';
+    $lab->master->command('CLIENT', 'KILL', 'TYPE', 'normal');
+    ok up($nginx), 'who was learned tells of the master';
+    unlike $nginx->log, $told, 'nothing is left out';
+
+    $first->start;
+    $other->stop('KILL');
+    ok wait_for(sub { listeners($first) }), 'and back';
+    stop_nginx($nginx);
+    end_lab($lab);
+};
+
+
 my @answers = (
     'an error' => "-ERR (weird)\r\n",
     'a number' => ":1\r\n",
@@ -438,6 +481,7 @@ my @answers = (
     'no port' => named('127.0.0.1', 'x'),
     'too large a port' => named('127.0.0.1', 65536),
     'too long a host' => named('x' x 256, 1),
+    'no host for a log' => named("a\nb", 1),
     'numbers' => "*2\r\n:1\r\n:2\r\n",
     'nothing' => '',
     'no protocol' => "HTTP/1.1 400 Bad Request\r\n\r\n",

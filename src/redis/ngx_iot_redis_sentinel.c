@@ -26,7 +26,6 @@
 /* without anybody to listen to: by chance up to this */
 #define NGX_IOT_REDIS_SENTINEL_PAUSE   5000
 
-#define NGX_IOT_REDIS_SENTINEL_HOST    255
 #define NGX_IOT_REDIS_SENTINEL_ARGS    3
 
 
@@ -58,7 +57,7 @@ typedef struct {
 
 typedef struct {
     ngx_str_t                        host;      /* empty: was never told */
-    u_char                           text[NGX_IOT_REDIS_SENTINEL_HOST];
+    u_char                           text[NGX_IOT_RESP_HOST_MAX];
     in_port_t                        port;
 
     ngx_uint_t                       moved;     /* and nobody knows yet */
@@ -83,6 +82,7 @@ struct ngx_iot_redis_sentinel_s {
     ngx_iot_redis_names_t            *asker;    /* the same, if it waits */
     ngx_uint_t                        telling;
     ngx_uint_t                        failed;   /* all, which was logged */
+    ngx_uint_t                        left;     /* out, which was logged */
 
     /* the sentinels, and the one that is asked or listened to */
     ngx_iot_redis_sentinel_list_t     list;
@@ -112,7 +112,7 @@ struct ngx_iot_redis_sentinel_s {
     /* what the node is given */
     ngx_iot_redis_server_t            server;
     ngx_iot_redis_endpoint_t          master_endpoint;
-    u_char              master_ssl_name[NGX_IOT_REDIS_SENTINEL_HOST + 1];
+    u_char                  master_ssl_name[NGX_IOT_RESP_HOST_MAX + 1];
     ngx_iot_redis_sentinel_master_t   master;
 };
 
@@ -154,6 +154,8 @@ static void ngx_iot_redis_sentinel_send(ngx_iot_redis_sentinel_t *sentinel,
 static void ngx_iot_redis_sentinel_answer(ngx_iot_redis_sentinel_t *sentinel,
     ngx_iot_resp_reply_t *reply);
 static void ngx_iot_redis_sentinel_refused(ngx_iot_redis_sentinel_t *sentinel,
+    ngx_iot_resp_reply_t *reply);
+static void ngx_iot_redis_sentinel_learn(ngx_iot_redis_sentinel_t *sentinel,
     ngx_iot_resp_reply_t *reply);
 static void ngx_iot_redis_sentinel_subscribed(
     ngx_iot_redis_sentinel_t *sentinel, ngx_iot_resp_reply_t *reply);
@@ -224,7 +226,7 @@ ngx_iot_redis_sentinel_init(ngx_iot_redis_sentinel_t *sentinel,
     const ngx_iot_redis_conf_t  *conf;
 
     conf = sentinel->conf;
-    len = NGX_SOCKADDR_STRLEN;
+    len = NGX_IOT_RESP_HOST_MAX;
 
     for (i = 0; i < conf->nservers; i++) {
         len = ngx_max(len, conf->servers[i].host.len);
@@ -246,6 +248,9 @@ ngx_iot_redis_sentinel_init(ngx_iot_redis_sentinel_t *sentinel,
     {
         return NGX_ERROR;
     }
+
+    sentinel->list.resolver = conf->resolver;
+    sentinel->list.resolver_timeout = conf->resolver_timeout;
 
     sentinel->one = ngx_iot_redis_sentinel_list_get(&sentinel->list, 0);
 
@@ -627,8 +632,7 @@ ngx_iot_redis_sentinel_link_reply(void *data, ngx_iot_redis_command_t *cmd,
         ngx_iot_redis_sentinel_answer(sentinel, reply);
 
     } else if (cmd == &sentinel->others.command) {
-        ngx_iot_redis_sentinel_list_learn(&sentinel->list, reply);
-        sentinel->one = ngx_iot_redis_sentinel_list_get(&sentinel->list, 0);
+        ngx_iot_redis_sentinel_learn(sentinel, reply);
 
     } else if (cmd == &sentinel->subscribe.command) {
         ngx_iot_redis_sentinel_subscribed(sentinel, reply);
@@ -800,6 +804,26 @@ ngx_iot_redis_sentinel_refused(ngx_iot_redis_sentinel_t *sentinel,
 }
 
 
+static void
+ngx_iot_redis_sentinel_learn(ngx_iot_redis_sentinel_t *sentinel,
+    ngx_iot_resp_reply_t *reply)
+{
+    const ngx_str_t  *left;
+
+    left = ngx_iot_redis_sentinel_list_learn(&sentinel->list, reply);
+
+    sentinel->one = ngx_iot_redis_sentinel_list_get(&sentinel->list, 0);
+
+    if (left && !sentinel->left) {
+        sentinel->left = 1;
+
+        ngx_log_error(NGX_LOG_WARN, ngx_iot_redis_link_log(sentinel->link), 0,
+                      "sentinel told of another one at \"%V\", which can not "
+                      "be found without a \"resolver\"", left);
+    }
+}
+
+
 /* without a right to it the master is found all the same, only later */
 static void
 ngx_iot_redis_sentinel_subscribed(ngx_iot_redis_sentinel_t *sentinel,
@@ -852,7 +876,7 @@ ngx_iot_redis_sentinel_read(const ngx_iot_resp_reply_t *reply, ngx_str_t *host,
     *host = reply->elts[0]->str;
     number = reply->elts[1];
 
-    if (host->len == 0 || host->len > NGX_IOT_REDIS_SENTINEL_HOST) {
+    if (host->len == 0 || !ngx_iot_resp_is_host(host)) {
         return NGX_DECLINED;
     }
 

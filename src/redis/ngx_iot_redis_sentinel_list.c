@@ -17,11 +17,20 @@
 
 static socklen_t ngx_iot_redis_sentinel_addr_read(ngx_sockaddr_t *sa,
     const ngx_str_t *ip);
+static ngx_int_t ngx_iot_redis_sentinel_list_add(
+    ngx_iot_redis_sentinel_list_t *list, const ngx_str_t *host,
+    in_port_t port);
 static void ngx_iot_redis_sentinel_list_keep_first(
     ngx_iot_redis_sentinel_list_t *list);
 static ngx_uint_t ngx_iot_redis_sentinel_list_has(
-    const ngx_iot_redis_sentinel_list_t *list, const ngx_str_t *text);
+    const ngx_iot_redis_sentinel_list_t *list,
+    const ngx_iot_redis_server_t *other);
+static ngx_uint_t ngx_iot_redis_sentinel_list_at(
+    const ngx_iot_redis_server_t *server, const ngx_str_t *address);
 static void ngx_iot_redis_sentinel_list_set(ngx_iot_redis_sentinel_one_t *one);
+static void ngx_iot_redis_sentinel_list_set_name(
+    const ngx_iot_redis_sentinel_list_t *list,
+    ngx_iot_redis_sentinel_one_t *one, const ngx_str_t *host, in_port_t port);
 
 
 ngx_int_t
@@ -131,17 +140,18 @@ ngx_iot_redis_sentinel_list_promote(ngx_iot_redis_sentinel_list_t *list,
 }
 
 
-void
+const ngx_str_t *
 ngx_iot_redis_sentinel_list_learn(ngx_iot_redis_sentinel_list_t *list,
     const ngx_iot_resp_reply_t *reply)
 {
-    ngx_int_t                      port;
-    ngx_uint_t                     i, max;
-    const ngx_str_t               *ip, *number;
-    ngx_iot_redis_sentinel_one_t  *one;
+    ngx_int_t         port;
+    ngx_uint_t        i, max;
+    const ngx_str_t  *host, *number, *left;
+
+    left = NULL;
 
     if (reply->type != NGX_IOT_RESP_ARRAY) {
-        return;
+        return NULL;
     }
 
     ngx_iot_redis_sentinel_list_keep_first(list);
@@ -150,10 +160,12 @@ ngx_iot_redis_sentinel_list_learn(ngx_iot_redis_sentinel_list_t *list,
 
     for (i = 0; i < reply->nelts && list->nelts < max; i++) {
 
-        ip = ngx_iot_resp_field(reply->elts[i], "ip");
+        host = ngx_iot_resp_field(reply->elts[i], "ip");
         number = ngx_iot_resp_field(reply->elts[i], "port");
 
-        if (ip == NULL || number == NULL) {
+        if (host == NULL || number == NULL
+            || host->len == 0 || !ngx_iot_resp_is_host(host))
+        {
             continue;
         }
 
@@ -163,18 +175,41 @@ ngx_iot_redis_sentinel_list_learn(ngx_iot_redis_sentinel_list_t *list,
             continue;
         }
 
-        one = &list->elts[list->nelts];
-
-        if (ngx_iot_redis_sentinel_addr_set(&one->place, ip, (in_port_t) port)
-            != NGX_OK
-            || ngx_iot_redis_sentinel_list_has(list, &one->place.addr.name))
+        if (ngx_iot_redis_sentinel_list_add(list, host, (in_port_t) port)
+            != NGX_OK)
         {
-            continue;
+            left = host;
         }
+    }
 
+    return left;
+}
+
+
+/* NGX_OK, also for one that is there; NGX_DECLINED: nobody finds it */
+static ngx_int_t
+ngx_iot_redis_sentinel_list_add(ngx_iot_redis_sentinel_list_t *list,
+    const ngx_str_t *host, in_port_t port)
+{
+    ngx_iot_redis_sentinel_one_t  *one;
+
+    one = &list->elts[list->nelts];
+
+    if (ngx_iot_redis_sentinel_addr_set(&one->place, host, port) == NGX_OK) {
         ngx_iot_redis_sentinel_list_set(one);
+
+    } else if (list->resolver) {
+        ngx_iot_redis_sentinel_list_set_name(list, one, host, port);
+
+    } else {
+        return NGX_DECLINED;
+    }
+
+    if (!ngx_iot_redis_sentinel_list_has(list, &one->server)) {
         list->nelts++;
     }
+
+    return NGX_OK;
 }
 
 
@@ -192,7 +227,14 @@ ngx_iot_redis_sentinel_list_keep_first(ngx_iot_redis_sentinel_list_t *list)
     first = &list->elts[list->first];
     one = &list->elts[list->nconf];
 
-    if (first != one) {
+    if (first == one) {
+        /* void */
+
+    } else if (first->server.resolver) {
+        ngx_iot_redis_sentinel_list_set_name(list, one, &first->server.host,
+                                             first->server.port);
+
+    } else {
         one->place = first->place;
         one->place.addr.sockaddr = &one->place.sockaddr.sockaddr;
         one->place.addr.name.data = one->place.text;
@@ -204,25 +246,46 @@ ngx_iot_redis_sentinel_list_keep_first(ngx_iot_redis_sentinel_list_t *list)
 }
 
 
+/* by its host, or where that is an address as one of those of a name */
 static ngx_uint_t
 ngx_iot_redis_sentinel_list_has(const ngx_iot_redis_sentinel_list_t *list,
-    const ngx_str_t *text)
+    const ngx_iot_redis_server_t *other)
 {
-    ngx_uint_t               i, n;
-    ngx_str_t               *name;
+    ngx_uint_t               i;
     ngx_iot_redis_server_t  *server;
 
     for (i = 0; i < list->nelts; i++) {
         server = &list->elts[i].server;
 
-        for (n = 0; n < server->naddrs; n++) {
-            name = &server->addrs[n].name;
+        if ((server->port == other->port
+             && server->host.len == other->host.len
+             && ngx_memcmp(server->host.data, other->host.data,
+                           other->host.len)
+                == 0)
+            || ngx_iot_redis_sentinel_list_at(server, &other->text))
+        {
+            return 1;
+        }
+    }
 
-            if (name->len == text->len
-                && ngx_memcmp(name->data, text->data, text->len) == 0)
-            {
-                return 1;
-            }
+    return 0;
+}
+
+
+static ngx_uint_t
+ngx_iot_redis_sentinel_list_at(const ngx_iot_redis_server_t *server,
+    const ngx_str_t *address)
+{
+    ngx_str_t   *name;
+    ngx_uint_t   n;
+
+    for (n = 0; n < server->naddrs; n++) {
+        name = &server->addrs[n].name;
+
+        if (name->len == address->len
+            && ngx_memcmp(name->data, address->data, address->len) == 0)
+        {
+            return 1;
         }
     }
 
@@ -245,6 +308,7 @@ ngx_iot_redis_sentinel_list_set(ngx_iot_redis_sentinel_one_t *one)
     server->text = *name;
     server->addrs = &one->place.addr;
     server->naddrs = 1;
+    server->port = ngx_inet_get_port(one->place.addr.sockaddr);
 
     /* what is before the last colon, in brackets or not */
 
@@ -252,6 +316,33 @@ ngx_iot_redis_sentinel_list_set(ngx_iot_redis_sentinel_one_t *one)
     server->host.len = name->len;
 
     while (server->host.data[--server->host.len] != ':') { /* void */ }
+
+    one->logged = 0;
+}
+
+
+/* it has no address before it is looked up */
+static void
+ngx_iot_redis_sentinel_list_set_name(const ngx_iot_redis_sentinel_list_t *list,
+    ngx_iot_redis_sentinel_one_t *one, const ngx_str_t *host, in_port_t port)
+{
+    ngx_iot_redis_server_t  *server;
+
+    server = &one->server;
+
+    ngx_memzero(server, sizeof(ngx_iot_redis_server_t));
+
+    server->text.data = one->name;
+    server->text.len = ngx_sprintf(one->name, "%V:%ui", host,
+                                   (ngx_uint_t) port)
+                       - one->name;
+
+    server->host.data = one->name;
+    server->host.len = host->len;
+    server->port = port;
+
+    server->resolver = list->resolver;
+    server->resolver_timeout = list->resolver_timeout;
 
     one->logged = 0;
 }

@@ -31,9 +31,13 @@ typedef struct {
 } ngx_iot_redis_sentinel_addr_t;
 
 
+/* where one is that was told of: at an address, or what a name stands for */
+
 typedef struct {
     ngx_iot_redis_server_t          server;
-    ngx_iot_redis_sentinel_addr_t   place;  /* of one that was told of */
+    ngx_iot_redis_sentinel_addr_t   place;
+    u_char                          name[NGX_IOT_RESP_HOST_MAX
+                                         + sizeof(":65535") - 1];
     uint32_t                        logged; /* what last, 0: nothing */
 } ngx_iot_redis_sentinel_one_t;
 
@@ -43,6 +47,9 @@ typedef struct {
     ngx_uint_t                      nelts;
     ngx_uint_t                      nconf;  /* of the configuration */
     ngx_uint_t                      first;
+
+    ngx_resolver_t                 *resolver;   /* of names, or NULL */
+    ngx_msec_t                      resolver_timeout;
 } ngx_iot_redis_sentinel_list_t;
 
 
@@ -54,7 +61,10 @@ ngx_int_t ngx_iot_redis_sentinel_addr_set(
     ngx_iot_redis_sentinel_addr_t *place, const ngx_str_t *ip,
     in_port_t port);
 
-/* NGX_OK, or NGX_ERROR: no memory.  The servers are copied. */
+/*
+ * NGX_OK, or NGX_ERROR: no memory.  The servers are copied.  The caller sets
+ * the resolver.
+ */
 ngx_int_t ngx_iot_redis_sentinel_list_init(ngx_iot_redis_sentinel_list_t *list,
     ngx_pool_t *pool, const ngx_iot_redis_server_t *servers, ngx_uint_t n);
 
@@ -68,10 +78,12 @@ void ngx_iot_redis_sentinel_list_promote(ngx_iot_redis_sentinel_list_t *list,
 
 /*
  * Takes the others from the first one's reply to SENTINEL SENTINELS, in place
- * of those that were told of before.
+ * of those that were told of before.  Returns the name of one that was left
+ * out, as there is no resolver, which is the reply's and fit for a log; or
+ * NULL.
  */
-void ngx_iot_redis_sentinel_list_learn(ngx_iot_redis_sentinel_list_t *list,
-    const ngx_iot_resp_reply_t *reply);
+const ngx_str_t *ngx_iot_redis_sentinel_list_learn(
+    ngx_iot_redis_sentinel_list_t *list, const ngx_iot_resp_reply_t *reply);
 
 
 #endif /* _NGX_IOT_REDIS_SENTINEL_LIST_H_INCLUDED_ */

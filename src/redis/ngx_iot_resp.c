@@ -661,6 +661,32 @@ ngx_iot_resp_quote(u_char *dst, const u_char *text, size_t len)
 }
 
 
+/* it is compared, resolved, verified and logged: nothing odd is let in */
+ngx_uint_t
+ngx_iot_resp_is_host(const ngx_str_t *text)
+{
+    u_char  ch;
+    size_t  i;
+
+    if (text->len > NGX_IOT_RESP_HOST_MAX) {
+        return 0;
+    }
+
+    for (i = 0; i < text->len; i++) {
+        ch = text->data[i];
+
+        if (!((ch >= '0' && ch <= '9') || (ch >= 'a' && ch <= 'z')
+              || (ch >= 'A' && ch <= 'Z') || ch == '.' || ch == '-'
+              || ch == '_' || ch == ':'))
+        {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
 /* what follows is called by hiredis as it parses; NULL stops it for good */
 static void *
 ngx_iot_resp_create_string(const redisReadTask *task, char *str, size_t len)

@@ -111,6 +111,9 @@ typedef struct {
 #define NGX_IOT_RESP_QUOTE_MAX  200
 #define NGX_IOT_RESP_QUOTE_LEN  (4 * NGX_IOT_RESP_QUOTE_MAX)
 
+/* of a host that a server tells of */
+#define NGX_IOT_RESP_HOST_MAX   255
+
 
 typedef struct ngx_iot_resp_s  ngx_iot_resp_t;
 
@@ -136,6 +139,12 @@ u_char *ngx_iot_resp_write(u_char *p, const ngx_iot_resp_request_t *req,
  * which has room for NGX_IOT_RESP_QUOTE_LEN bytes.
  */
 size_t ngx_iot_resp_quote(u_char *dst, const u_char *text, size_t len);
+
+/*
+ * Whether the text, which may be empty, is no longer than a host may be and
+ * has only what addresses and names consist of: it is fit for a log, too.
+ */
+ngx_uint_t ngx_iot_resp_is_host(const ngx_str_t *text);
 
 
 /* writes: the request's; what only reads was refused in any case */

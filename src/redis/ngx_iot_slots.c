@@ -18,7 +18,6 @@ static ngx_int_t ngx_iot_slots_read_server(
 static ngx_int_t ngx_iot_slots_add_server(ngx_iot_slots_table_t *table,
     const ngx_iot_slots_server_t *server);
 static ngx_uint_t ngx_iot_slots_is_slot(const ngx_iot_resp_reply_t *reply);
-static ngx_uint_t ngx_iot_slots_is_host(const ngx_str_t *host);
 static ngx_uint_t ngx_iot_slots_is_unknown(const ngx_str_t *host);
 
 
@@ -181,7 +180,7 @@ ngx_iot_slots_read_server(const ngx_iot_resp_reply_t *reply,
         return NGX_DONE;
     }
 
-    return ngx_iot_slots_is_host(&server->host) ? NGX_OK : NGX_DECLINED;
+    return ngx_iot_resp_is_host(&server->host) ? NGX_OK : NGX_DECLINED;
 }
 
 
@@ -222,32 +221,6 @@ ngx_iot_slots_is_slot(const ngx_iot_resp_reply_t *reply)
     return reply->type == NGX_IOT_RESP_INTEGER
            && reply->integer >= 0
            && reply->integer < NGX_IOT_SLOTS;
-}
-
-
-/* it is compared, resolved, verified and logged: nothing odd is let in */
-static ngx_uint_t
-ngx_iot_slots_is_host(const ngx_str_t *host)
-{
-    u_char  ch;
-    size_t  i;
-
-    if (host->len > NGX_IOT_SLOTS_HOST_MAX) {
-        return 0;
-    }
-
-    for (i = 0; i < host->len; i++) {
-        ch = host->data[i];
-
-        if (!((ch >= '0' && ch <= '9') || (ch >= 'a' && ch <= 'z')
-              || (ch >= 'A' && ch <= 'Z') || ch == '.' || ch == '-'
-              || ch == '_' || ch == ':'))
-        {
-            return 0;
-        }
-    }
-
-    return 1;
 }
 
 
@@ -300,7 +273,7 @@ ngx_iot_slots_read_redirect(ngx_iot_slots_redirect_t *redirect,
     if (slot == NGX_ERROR || slot >= NGX_IOT_SLOTS
         || port == NGX_ERROR || port == 0 || port > 65535
         || ngx_iot_slots_is_unknown(host)
-        || !ngx_iot_slots_is_host(host))
+        || !ngx_iot_resp_is_host(host))
     {
         return NGX_DECLINED;
     }

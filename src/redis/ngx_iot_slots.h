@@ -23,9 +23,8 @@
 
 #define NGX_IOT_SLOTS           16384
 
-/* a cluster with more masters, or longer names of them, is refused */
+/* a cluster with more masters is refused */
 #define NGX_IOT_SLOTS_SERVERS   256
-#define NGX_IOT_SLOTS_HOST_MAX  255
 
 /* the owner of a slot that nobody serves */
 #define NGX_IOT_SLOTS_NONE      0xffff

@@ -14,7 +14,8 @@
  * among them promotes the sentinel of that turn, as if it had answered.
  *
  *     those of the configuration stay, no more are learned than there is room
- *     for, and each is an address with a port that is in no other place;
+ *     for, and each is an address, or a name if there is a resolver, with a
+ *     port that is in no other place;
  *     each is tried once, the one that answered last first;
  *     what was learned does not depend on the memory of the reply, and is
  *     learned again as the same.
@@ -35,11 +36,14 @@ static void fuzz_again(ngx_iot_redis_sentinel_list_t *list,
     const ngx_iot_resp_reply_t *reply);
 static uint32_t fuzz_sum(ngx_iot_redis_sentinel_list_t *list);
 static void fuzz_check_list(ngx_iot_redis_sentinel_list_t *list);
-static void fuzz_check_learned(const ngx_iot_redis_sentinel_one_t *one);
+static void fuzz_check_learned(const ngx_iot_redis_sentinel_list_t *list,
+    const ngx_iot_redis_sentinel_one_t *one);
+static void fuzz_check_place(const ngx_iot_redis_sentinel_one_t *one);
 static void fuzz_address(const ngx_str_t *ip);
 static void fuzz_check(ngx_uint_t cond);
 
 
+static ngx_resolver_t                 fuzz_resolver;
 static ngx_iot_redis_server_t         fuzz_configured[FUZZ_SERVERS];
 static ngx_iot_redis_sentinel_addr_t  fuzz_places[FUZZ_SERVERS];
 
@@ -59,6 +63,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     fuzz_check(ngx_iot_redis_sentinel_list_init(&list, pool, fuzz_configured,
                                                 FUZZ_SERVERS)
                == NGX_OK);
+
+    list.resolver = size & 1 ? &fuzz_resolver : NULL;
+    list.resolver_timeout = 1;
 
     text.data = (u_char *) data;
     text.len = size;
@@ -109,6 +116,7 @@ static void
 fuzz_learn(ngx_iot_redis_sentinel_list_t *list, ngx_str_t *text)
 {
     ngx_pool_t            *pool;
+    const ngx_str_t       *left;
     ngx_iot_resp_reply_t  *reply;
 
     pool = ngx_create_pool(4096, &unit_log);
@@ -129,7 +137,10 @@ fuzz_learn(ngx_iot_redis_sentinel_list_t *list, ngx_str_t *text)
         break;
 
     default:
-        ngx_iot_redis_sentinel_list_learn(list, reply);
+        left = ngx_iot_redis_sentinel_list_learn(list, reply);
+        fuzz_check(left == NULL
+                   || (list->resolver == NULL && left->len
+                       && ngx_iot_resp_is_host(left)));
         fuzz_again(list, reply);
     }
 
@@ -145,7 +156,7 @@ fuzz_again(ngx_iot_redis_sentinel_list_t *list,
 
     sum = fuzz_sum(list);
 
-    ngx_iot_redis_sentinel_list_learn(list, reply);
+    (void) ngx_iot_redis_sentinel_list_learn(list, reply);
 
     fuzz_check(fuzz_sum(list) == sum);
 }
@@ -192,7 +203,7 @@ fuzz_check_list(ngx_iot_redis_sentinel_list_t *list)
         fuzz_check(seen[one - list->elts]++ == 0);
 
         if (one - list->elts >= FUZZ_SERVERS) {
-            fuzz_check_learned(one);
+            fuzz_check_learned(list, one);
         }
 
         for (k = 0; k < i; k++) {
@@ -213,19 +224,24 @@ fuzz_check_list(ngx_iot_redis_sentinel_list_t *list)
 
 
 static void
-fuzz_check_learned(const ngx_iot_redis_sentinel_one_t *one)
+fuzz_check_learned(const ngx_iot_redis_sentinel_list_t *list,
+    const ngx_iot_redis_sentinel_one_t *one)
 {
     size_t                         i;
     const ngx_iot_redis_server_t  *server;
 
     server = &one->server;
 
-    fuzz_check(server->naddrs == 1 && server->addrs == &one->place.addr);
-    fuzz_check(server->addrs->sockaddr == &one->place.sockaddr.sockaddr);
-    fuzz_check(ngx_inet_get_port(server->addrs->sockaddr) != 0);
+    if (server->naddrs) {
+        fuzz_check_place(one);
 
-    fuzz_check(server->text.data == one->place.text);
-    fuzz_check(server->text.len <= NGX_SOCKADDR_STRLEN);
+    } else {
+        fuzz_check(server->resolver && server->resolver == list->resolver);
+        fuzz_check(server->text.data == one->name);
+        fuzz_check(server->text.len <= sizeof(one->name));
+    }
+
+    fuzz_check(server->port != 0);
     fuzz_check(server->host.data == server->text.data);
     fuzz_check(server->host.len < server->text.len);
 
@@ -233,6 +249,23 @@ fuzz_check_learned(const ngx_iot_redis_sentinel_one_t *one)
         fuzz_check(server->text.data[i] > 0x20
                    && server->text.data[i] < 0x7f);
     }
+}
+
+
+static void
+fuzz_check_place(const ngx_iot_redis_sentinel_one_t *one)
+{
+    const ngx_iot_redis_server_t  *server;
+
+    server = &one->server;
+
+    fuzz_check(server->naddrs == 1 && server->addrs == &one->place.addr);
+    fuzz_check(server->addrs->sockaddr == &one->place.sockaddr.sockaddr);
+    fuzz_check(ngx_inet_get_port(server->addrs->sockaddr) == server->port);
+    fuzz_check(server->resolver == NULL);
+
+    fuzz_check(server->text.data == one->place.text);
+    fuzz_check(server->text.len <= NGX_SOCKADDR_STRLEN);
 }
 
 

@@ -102,7 +102,7 @@ fuzz_check_server(const ngx_iot_slots_server_t *server)
     size_t  i;
 
     fuzz_check(server->port != 0);
-    fuzz_check(server->host.len <= NGX_IOT_SLOTS_HOST_MAX);
+    fuzz_check(server->host.len <= NGX_IOT_RESP_HOST_MAX);
 
     for (i = 0; i < server->host.len; i++) {
         fuzz_check(server->host.data[i] > 0x20

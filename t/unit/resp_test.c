@@ -782,6 +782,39 @@ test_quote(void)
 }
 
 
+static void
+test_hosts(void)
+{
+    u_char      ch;
+    ngx_str_t   text;
+    ngx_uint_t  i, n;
+
+    unit_ok(ngx_iot_resp_is_host(&(ngx_str_t) ngx_null_string), "no host");
+
+    text.data = &ch;
+    text.len = 1;
+
+    for (i = 0, n = 0; i < 256; i++) {
+        ch = (u_char) i;
+        n += ngx_iot_resp_is_host(&text);
+    }
+
+    unit_is_int(n, 26 + 26 + 10 + 4, "letters, digits and four more");
+
+    text.len = NGX_IOT_RESP_HOST_MAX + 1;
+    text.data = ngx_palloc(unit_pool(), text.len);
+    ngx_memset(text.data, 'a', text.len);
+
+    unit_ok(!ngx_iot_resp_is_host(&text), "a host that is too long");
+
+    text.len--;
+    unit_ok(ngx_iot_resp_is_host(&text), "one that is not");
+
+    text.data[text.len - 1] = '\n';
+    unit_ok(!ngx_iot_resp_is_host(&text), "the end of a line in a host");
+}
+
+
 int
 main(void)
 {
@@ -794,6 +827,7 @@ main(void)
     test_requests();
     test_refusals();
     test_quote();
+    test_hosts();
 
     return unit_done();
 }

@@ -23,7 +23,7 @@ package Iot::Sentinels;
 #     ->command(...), ->{port}
 #
 # Options: down_after and failover_timeout (ms), name, options (of
-# redis-server, not of sentinels).
+# redis-server, not of sentinels), settings (lines of sentinels' own).
 #
 #     user, password                  of Redis, for gateways and sentinels;
 #                                     without a user it is requirepass
@@ -50,7 +50,8 @@ sub start {
 
     my $self = bless {
         replicas => 2, sentinels => 3, down_after => 1000,
-        failover_timeout => 6000, name => 'iot', options => [], %of
+        failover_timeout => 6000, name => 'iot', options => [],
+        settings => [], %of
     }, $class;
 
     $self->start_redises;
@@ -163,6 +164,7 @@ sub sentinel_settings {
     my ($user, $password) = @$self{qw(sentinel_user sentinel_password)};
 
     return (
+        @{$self->{settings}},
         "sentinel monitor $name 127.0.0.1 " . port($self->{redises}[0])
             . " $quorum",
         "sentinel down-after-milliseconds $name $self->{down_after}",
