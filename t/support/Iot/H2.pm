@@ -285,15 +285,23 @@ sub headers {
 sub next_frame {
     my ($self) = @_;
 
-    9 == read $self->{socket}, my $head, 9 or die "closed\n";
-
+    my $head = $self->bytes(9);
     my $length = unpack 'N', "\0" . substr $head, 0, 3;
     my ($type, $flags, $stream) = unpack 'CCN', substr $head, 3;
-    my $payload = '';
 
-    $length == read $self->{socket}, $payload, $length or die "closed\n";
+    return ($type, $flags, $stream, $self->bytes($length));
+}
 
-    return ($type, $flags, $stream, $payload);
+
+# read() is undef when the connection was reset
+
+sub bytes {
+    my ($self, $length) = @_;
+
+    my $n = read $self->{socket}, my $bytes, $length;
+    die "closed\n" if !defined $n || $n != $length;
+
+    return $bytes;
 }
 
 
