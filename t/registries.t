@@ -418,6 +418,30 @@ isnt(id(create({ name => 'bobs' }, %keyed, Authorization => 'Bearer alice2')),
 my $keyed = id($first);
 
 %keyed = ('Idempotency-Key' => key());
+$first = create('{"folderId":"f1","logOptions":{"minLevel":"WARN",'
+                . '"disabled":true}}', %keyed);
+$again = create('{"folderId":"f1","logOptions":{ "disabled" : true,'
+                . ' "min_level" : 4 }}', %keyed);
+
+is($again->{text}, $first->{text},
+    'Create: the same log options in other words');
+is(refused(create('{"folderId":"f1","logOptions":{"disabled":true}}', %keyed)),
+    '400 3 IDEMPOTENCY_KEY_REUSED idempotency_key', 'other log options');
+is(refused(create('{"folderId":"f1"}', %keyed)),
+    '400 3 IDEMPOTENCY_KEY_REUSED idempotency_key', 'no log options');
+
+%keyed = ('Idempotency-Key' => key());
+$first = call('PATCH', "$R/$keyed", '{"updateMask":"logOptions",'
+              . '"logOptions":{"disabled":false}}', %keyed);
+$again = call('PATCH', "$R/$keyed", '{"updateMask":"logOptions",'
+              . '"logOptions":{ }}', %keyed);
+
+is($again->{id}, $first->{id}, 'Update: the same log options in other words');
+is(refused(call('PATCH', "$R/$keyed", '{"updateMask":"logOptions"}', %keyed)),
+    '400 3 IDEMPOTENCY_KEY_REUSED idempotency_key',
+    'none are not the same as empty ones');
+
+%keyed = ('Idempotency-Key' => key());
 $first = call('PATCH', "$R/$keyed", '{"updateMask":"name","name":"k2"}', %keyed);
 $again = call('PATCH', "$R/$keyed", '{"updateMask":"name","name":"k2"}', %keyed);
 

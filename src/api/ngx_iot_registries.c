@@ -6,6 +6,7 @@
 
 
 #include "ngx_iot_idempotency.h"
+#include "ngx_iot_log_options.h"
 #include "ngx_iot_name_claim.h"
 #include "ngx_iot_registry_service.h"
 
@@ -430,10 +431,12 @@ ngx_iot_update_registry_scope(ngx_iot_call_t *call, ngx_uint_t fields)
     parts[0].len = 1;
     parts[1] = registry->name;
     parts[2] = registry->description;
-    parts[4] = registry->log_options;
 
     if (ngx_iot_registry_pack_labels(call->pool, registry, &parts[3])
-        != NGX_OK)
+        != NGX_OK
+        || ngx_iot_log_options_canonical(call->pool, &registry->log_options,
+                                         &parts[4])
+           != NGX_OK)
     {
         return NGX_ERROR;
     }

@@ -7,6 +7,7 @@
 
 #include "ngx_iot_claim.h"
 #include "ngx_iot_idempotency.h"
+#include "ngx_iot_log_options.h"
 #include "ngx_iot_name_claim.h"
 #include "ngx_iot_registry_service.h"
 #include "ngx_iot_shard.h"
@@ -286,11 +287,13 @@ ngx_iot_create_registry_scope(ngx_iot_call_t *call)
 
     parts[0] = registry->name;
     parts[1] = registry->description;
-    parts[3] = registry->log_options;
     parts[4] = call->given_id;
 
     if (ngx_iot_registry_pack_labels(call->pool, registry, &parts[2])
-        != NGX_OK)
+        != NGX_OK
+        || ngx_iot_log_options_canonical(call->pool, &registry->log_options,
+                                         &parts[3])
+           != NGX_OK)
     {
         return NGX_ERROR;
     }

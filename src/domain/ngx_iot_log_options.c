@@ -161,6 +161,25 @@ ngx_iot_log_options_convert(ngx_pool_t *pool, ngx_uint_t number,
 }
 
 
+/* as a field, of which empty options leave a trace */
+ngx_int_t
+ngx_iot_log_options_canonical(ngx_pool_t *pool, const ngx_str_t *text,
+    ngx_str_t *bytes)
+{
+    ngx_int_t  rc;
+
+    *bytes = *text;
+
+    if (text->len == 0) {
+        return NGX_OK;
+    }
+
+    rc = ngx_iot_log_options_convert(pool, 1, text, bytes);
+
+    return (rc == NGX_DECLINED) ? NGX_OK : rc;
+}
+
+
 /* a level may come by its name or by its number */
 static ngx_int_t
 ngx_iot_log_options_scalars(ngx_iot_log_options_t *options,

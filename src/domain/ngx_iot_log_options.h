@@ -25,5 +25,13 @@ ngx_int_t ngx_iot_log_options_read(ngx_pool_t *pool, ngx_str_t *text,
 ngx_int_t ngx_iot_log_options_convert(ngx_pool_t *pool, ngx_uint_t number,
     const ngx_str_t *text, ngx_str_t *bytes);
 
+/*
+ * For comparing: bytes, in pool, that are the same for the same options,
+ * however their JSON is spelled; text itself when it is no LogOptions, and
+ * nothing when it is empty.  NGX_OK or NGX_ERROR.
+ */
+ngx_int_t ngx_iot_log_options_canonical(ngx_pool_t *pool,
+    const ngx_str_t *text, ngx_str_t *bytes);
+
 
 #endif /* _NGX_IOT_LOG_OPTIONS_H_INCLUDED_ */

@@ -272,6 +272,7 @@ static void test_map(void);
 static void test_list(void);
 static void test_mask_paths(void);
 static void test_log_options(void);
+static void test_log_options_canonical(void);
 static void test_json(void);
 static void test_out_of_memory(void);
 
@@ -303,6 +304,7 @@ main(void)
     test_list();
     test_mask_paths();
     test_log_options();
+    test_log_options_canonical();
     test_json();
     test_out_of_memory();
 
@@ -686,6 +688,40 @@ test_log_options(void)
         unit_is_int(ngx_iot_log_options_read(pool, &text, &err), NGX_OK,
                     "log options: %s", cases[i].what);
         unit_is_str(&text, cases[i].json, "... the JSON");
+    }
+}
+
+
+static void
+test_log_options_canonical(void)
+{
+    ngx_str_t   text, bytes;
+    ngx_uint_t  i;
+
+    static const struct {
+        ngx_str_t  text;
+        ngx_str_t  canonical;
+    } cases[] = {
+        { ngx_null_string, ngx_null_string },
+        { ngx_string("{}"), bytes("\x0a\0") },
+        { ngx_string("{ \"disabled\" : false }"), bytes("\x0a\0") },
+        { ngx_string("{\"minLevel\":\"WARN\",\"disabled\":true}"),
+          bytes("\x0a\4\x08\1\x20\4") },
+        { ngx_string("{\"disabled\":true,\n\"min_level\":4,\"x\":[]}"),
+          bytes("\x0a\4\x08\1\x20\4") },
+        { ngx_string("{\"minLevel\":\"LOUD\"}"),
+          bytes("{\"minLevel\":\"LOUD\"}") }
+    };
+
+    for (i = 0; i < N(cases); i++) {
+        pool = unit_pool();
+        text = cases[i].text;
+
+        unit_is_int(ngx_iot_log_options_canonical(pool, &text, &bytes), NGX_OK,
+                    "log options to compare: %.*s", (int) text.len,
+                    text.data);
+        unit_is_mem(&bytes, cases[i].canonical.data, cases[i].canonical.len,
+                    "... the bytes");
     }
 }
 
