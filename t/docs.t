@@ -133,4 +133,28 @@ ok(defined $table, 'README.md has a section "Error reasons"');
 
 same('reasons', \@reasons, [ ($table || '') =~ /^\|\s*`([A-Z_]+)`/gm ]);
 
+
+# Messages: what the tables of the error log quote, without what differs from
+# time to time.  Those of nginx and OpenSSL begin with a function, or are cut.
+
+(my $strings = $code) =~ s/"\s*\n\s*"//g;
+
+my @messages = grep { !/^(?:\w+\(\)|…)/ }
+               map { /`([^`]+)`/g }
+               map { /^\| ([^|]+) \|/mg }
+               $prose =~ /^\| (?:the log says|message) \|.*\n((?:\|.*\n)+)/mg;
+my @unknown;
+
+cmp_ok(scalar @messages, '>', 30, 'messages: README.md tells of some');
+
+for my $message (@messages) {
+    my @parts = map { s/^\s+|\s+$//gr } split /"[^"]*"?|\(.*|…/, $message;
+
+    push @unknown, $message
+        if grep { length > 4 && index($strings, $_) < 0 } @parts;
+}
+
+ok(!@unknown, 'messages: all of README.md are in the code');
+diag("not in the code: $_") for @unknown;
+
 done_testing();
