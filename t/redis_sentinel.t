@@ -430,6 +430,42 @@ test 'a master with a host name' => sub {
 };
 
 
+# Both names are asked for when the master moves from one to the other; a
+# question that nobody answers is asked again, unless it is of no interest.
+
+test 'a master with a host name that moves while it is looked up' => sub {
+    my $redis = RedisLab::Redis->new->start;
+    my $dns = RedisLab::Dns->new(undef);
+    my $file = lab_dir() . '/moves';
+
+    my $fake = fake(sub {
+        named(-e $file ? 'two.test' : 'one.test', $redis->{port});
+    }, sub {
+        return () if -e $file;
+        wait_for(sub { -e $file }) or die 'no hint';
+        return "*3\r\n", bulk('message', '+switch-master',
+                              'iot one.test 1 two.test 2');
+    });
+
+    my $nginx = nginx([ "127.0.0.1:$fake->{port}" ],
+        "resolver 127.0.0.1:$dns->{port} ipv6=off; resolver_timeout 60s;");
+    ok wait_for(sub { $dns->queries('one.test') }), 'it is looked up';
+
+    open my $fh, '>', $file;
+    close $fh;
+    ok wait_for(sub { $dns->queries('two.test') }), 'and so is the next one';
+
+    $dns->says_of('two.test', '127.0.0.1');
+    ok up($nginx, 30), 'which is told when it is asked for once more';
+    is $dns->queries('two.test'), 2, 'as it was';
+    is $dns->queries('one.test'), 1, 'and the first one was not';
+    stop_nginx($nginx);
+
+    $fake->stop;
+    $redis->stop;
+};
+
+
 # They know each other by names, which need a resolver as any other.
 
 test 'sentinels that announce names' => sub {

@@ -400,8 +400,9 @@ sub say_all {
 }
 
 
-# A name server: all names stand for the addresses that it was told last;
-# for none of them with '', and with undef it says nothing.
+# A name server: all names stand for the addresses that it was told last, but
+# for names of which it was told apart; for none of them with '', and with
+# undef it says nothing.  It counts questions, of all names or of one.
 
 package RedisLab::Dns;
 
@@ -421,8 +422,10 @@ sub new {
         $| = 1;
 
         while (my $peer = $socket->recv(my $query, 512)) {
-            print "query\n";
-            my $told = RedisLab::slurp($self->{file});
+            my $name = name($query);
+            print "query $name\n";
+            my ($file) = grep { -e } "$self->{file}.$name", $self->{file};
+            my $told = RedisLab::slurp($file);
             next if $told eq 'nothing';
             $socket->send(reply($query, split ' ', $told), 0, $peer);
         }
@@ -433,15 +436,34 @@ sub new {
 
 sub says {
     my ($self, @addresses) = @_;
-    open my $fh, '>', "$self->{file}.new" or die "dns: $!";
+    write_file($self->{file}, @addresses);
+}
+
+sub says_of {
+    my ($self, $name, @addresses) = @_;
+    write_file("$self->{file}.$name", @addresses);
+}
+
+sub write_file {
+    my ($file, @addresses) = @_;
+    open my $fh, '>', "$file.new" or die "dns: $!";
     print $fh defined $addresses[0] ? "@addresses" : 'nothing';
     close $fh;
-    rename "$self->{file}.new", $self->{file};
+    rename "$file.new", $file;
 }
 
 sub queries {
-    my ($self) = @_;
-    return scalar(() = RedisLab::slurp("$self->{file}.log") =~ /query/g);
+    my ($self, $name) = @_;
+    $name = defined $name ? quotemeta $name : '.*';
+    return scalar(() = RedisLab::slurp("$self->{file}.log")
+                       =~ /^query $name$/mg);
+}
+
+# that is asked for
+sub name {
+    my ($query) = @_;
+    my ($name) = substr($query, 12) =~ /^([^\0]*)/;
+    return join '.', unpack '(C/a)*', $name;
 }
 
 # of IPv4 addresses; the question is repeated, answers name it by its place
