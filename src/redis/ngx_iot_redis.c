@@ -74,14 +74,14 @@ ngx_iot_redis_create(ngx_iot_redis_conf_t *conf, ngx_log_t *log)
         goto failed;
     }
 
-    client->slot = ngx_iot_redis_slot_attach(conf, &client->tally);
+    client->report = ngx_iot_redis_report_attach(conf, &client->tally);
 
-    if (client->slot) {
-        ngx_iot_redis_event_init(&client->report, ngx_iot_redis_report_handler,
-                                 client);
-        client->report.cancelable = 1;
+    if (client->report) {
+        ngx_iot_redis_event_init(&client->reporting,
+                                 ngx_iot_redis_report_handler, client);
+        client->reporting.cancelable = 1;
 
-        ngx_iot_redis_report_handler(&client->report);
+        ngx_iot_redis_report_handler(&client->reporting);
     }
 
     return client;
@@ -112,12 +112,12 @@ ngx_iot_redis_destroy(ngx_iot_redis_t *client)
 
     client->topology->destroy(client->servers);
 
-    if (client->slot) {
-        ngx_iot_redis_slot_detach(client->slot);
+    if (client->report) {
+        ngx_iot_redis_report_detach(client->report);
     }
 
-    if (client->report.timer_set) {
-        ngx_del_timer(&client->report);
+    if (client->reporting.timer_set) {
+        ngx_del_timer(&client->reporting);
     }
 
     while (!ngx_queue_empty(&client->paused)) {
@@ -274,8 +274,8 @@ ngx_iot_redis_report_handler(ngx_event_t *ev)
 
     client = ev->data;
 
-    if (ngx_iot_redis_slot_write(client->slot, client) != NGX_OK) {
-        client->slot = NULL;
+    if (ngx_iot_redis_report_write(client->report, client) != NGX_OK) {
+        client->report = NULL;
         return;
     }
 

@@ -48,9 +48,9 @@ struct ngx_iot_redis_s {
 
     ngx_queue_t                      free;
 
-    ngx_iot_redis_slot_t            *slot;      /* NULL: nobody reads it */
+    ngx_iot_redis_report_t          *report;    /* NULL: nobody reads it */
     ngx_iot_redis_tally_t            tally;
-    ngx_event_t                      report;
+    ngx_event_t                      reporting;
 
     ngx_iot_redis_refusal_t          refusals[NGX_IOT_REDIS_REFUSALS];
 };

@@ -63,7 +63,7 @@ static void ngx_iot_redis_cluster_leave(ngx_iot_redis_cluster_t *cluster,
 static void ngx_iot_redis_cluster_unreachable(void *servers,
     ngx_iot_redis_node_t *node);
 static ngx_uint_t ngx_iot_redis_cluster_status(void *servers,
-    ngx_iot_redis_slot_t *report);
+    ngx_iot_redis_report_t *report);
 
 
 const ngx_iot_redis_topology_t  ngx_iot_redis_cluster = {
@@ -355,7 +355,7 @@ ngx_iot_redis_cluster_unreachable(void *servers, ngx_iot_redis_node_t *node)
 
 
 static ngx_uint_t
-ngx_iot_redis_cluster_status(void *servers, ngx_iot_redis_slot_t *report)
+ngx_iot_redis_cluster_status(void *servers, ngx_iot_redis_report_t *report)
 {
     ngx_iot_redis_cluster_t  *cluster = servers;
 

@@ -11,7 +11,7 @@
 #include "ngx_iot_redis_conf.h"
 #include "ngx_iot_redis_password.h"
 #include "ngx_iot_redis_ssl.h"
-#include "ngx_iot_redis_slot.h"
+#include "ngx_iot_redis_report.h"
 
 
 #define NGX_IOT_REDIS_PORT             6379
@@ -257,7 +257,7 @@ ngx_iot_redis_conf_init(ngx_cycle_t *cycle, void *conf)
             return NGX_CONF_ERROR;
         }
 
-        if (ngx_iot_redis_slot_zone(cycle, store[i]) != NGX_OK) {
+        if (ngx_iot_redis_report_zone(cycle, store[i]) != NGX_OK) {
             return NGX_CONF_ERROR;
         }
 

@@ -63,7 +63,7 @@ struct ngx_iot_redis_conf_s {
     ngx_str_t                  key_prefix;
 
     ngx_shm_zone_t            *status;      /* NULL: nobody reads it */
-    ngx_uint_t                 workers;     /* that it has slots for */
+    ngx_uint_t                 workers;     /* that it has reports for */
 
     /* run time: this worker's own, NULL in the master */
     ngx_iot_redis_t           *client;

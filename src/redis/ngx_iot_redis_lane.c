@@ -190,8 +190,8 @@ void
 ngx_iot_redis_lane_status(const ngx_iot_redis_lane_t *lane,
     ngx_iot_redis_lane_status_t *status)
 {
-    ngx_iot_redis_slot_name(&status->address,
-                            ngx_iot_redis_link_server(lane->link));
+    ngx_iot_redis_report_name(&status->address,
+                              ngx_iot_redis_link_server(lane->link));
     status->state = lane->state;
     status->since = lane->changed;
     status->connects = lane->connects;

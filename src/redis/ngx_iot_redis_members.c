@@ -473,7 +473,7 @@ ngx_iot_redis_members_any_down(const ngx_iot_redis_members_t *members)
 
 ngx_uint_t
 ngx_iot_redis_members_status(const ngx_iot_redis_members_t *members,
-    ngx_iot_redis_slot_t *report)
+    ngx_iot_redis_report_t *report)
 {
     ngx_uint_t             i, slot;
     ngx_iot_redis_node_t  *node;

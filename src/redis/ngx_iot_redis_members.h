@@ -79,7 +79,7 @@ ngx_uint_t ngx_iot_redis_members_any_down(
 
 /* tells of all lanes; returns whether no slot misses its server */
 ngx_uint_t ngx_iot_redis_members_status(
-    const ngx_iot_redis_members_t *members, ngx_iot_redis_slot_t *report);
+    const ngx_iot_redis_members_t *members, ngx_iot_redis_report_t *report);
 
 
 #endif /* _NGX_IOT_REDIS_MEMBERS_H_INCLUDED_ */

@@ -225,7 +225,7 @@ ngx_iot_redis_node_close(ngx_iot_redis_node_t *node)
 
 void
 ngx_iot_redis_node_status(const ngx_iot_redis_node_t *node,
-    ngx_iot_redis_slot_t *slot)
+    ngx_iot_redis_report_t *report)
 {
     ngx_uint_t                    i;
     ngx_iot_redis_lane_use_e      use;
@@ -237,7 +237,7 @@ ngx_iot_redis_node_status(const ngx_iot_redis_node_t *node,
               : node->lanes[i] == node->reads ? NGX_IOT_REDIS_LANE_READS
                                               : NGX_IOT_REDIS_LANE_LARGE;
 
-        status = ngx_iot_redis_slot_lane(slot, &node->names.server->text,
+        status = ngx_iot_redis_report_lane(report, &node->names.server->text,
                                            use);
         if (status) {
             ngx_iot_redis_lane_status(node->lanes[i], status);

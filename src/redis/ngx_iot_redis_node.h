@@ -16,7 +16,7 @@
 #include "ngx_iot_redis_lane.h"
 #include "ngx_iot_redis_link.h"
 #include "ngx_iot_redis_names.h"
-#include "ngx_iot_redis_slot.h"
+#include "ngx_iot_redis_report.h"
 
 
 /*
@@ -53,7 +53,7 @@ void ngx_iot_redis_node_moved(ngx_iot_redis_node_t *node);
 
 /* tells of its lanes */
 void ngx_iot_redis_node_status(const ngx_iot_redis_node_t *node,
-    ngx_iot_redis_slot_t *slot);
+    ngx_iot_redis_report_t *report);
 
 /* has a link */
 ngx_uint_t ngx_iot_redis_node_is_up(const ngx_iot_redis_node_t *node);

@@ -372,18 +372,18 @@ ngx_iot_redis_sentinel_forget(ngx_iot_redis_sentinel_t *sentinel,
 
 void
 ngx_iot_redis_sentinel_status(const ngx_iot_redis_sentinel_t *sentinel,
-    ngx_iot_redis_slot_t *slot)
+    ngx_iot_redis_report_t *report)
 {
     ngx_iot_redis_lane_status_t  *status;
 
-    status = ngx_iot_redis_slot_lane(slot, &sentinel->one->server.text,
-                                     NGX_IOT_REDIS_LANE_SENTINEL);
+    status = ngx_iot_redis_report_lane(report, &sentinel->one->server.text,
+                                       NGX_IOT_REDIS_LANE_SENTINEL);
     if (status == NULL) {
         return;
     }
 
-    ngx_iot_redis_slot_name(&status->address,
-                            ngx_iot_redis_link_server(sentinel->link));
+    ngx_iot_redis_report_name(&status->address,
+                              ngx_iot_redis_link_server(sentinel->link));
     status->state = sentinel->seen;
     status->since = sentinel->changed;
     status->connects = sentinel->connects;

@@ -15,7 +15,7 @@
 
 #include "ngx_iot_redis_conf.h"
 #include "ngx_iot_redis_names.h"
-#include "ngx_iot_redis_slot.h"
+#include "ngx_iot_redis_report.h"
 
 
 /*
@@ -43,7 +43,7 @@ const ngx_iot_redis_endpoint_t *ngx_iot_redis_sentinel_endpoint(
 
 /* tells of its link, in one lane, whichever sentinel that leads to */
 void ngx_iot_redis_sentinel_status(const ngx_iot_redis_sentinel_t *sentinel,
-    ngx_iot_redis_slot_t *slot);
+    ngx_iot_redis_report_t *report);
 
 
 /* for the names of that server, of which there is one set */

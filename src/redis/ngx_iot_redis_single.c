@@ -35,7 +35,7 @@ static ngx_int_t ngx_iot_redis_single_read_only(ngx_iot_redis_node_t *node,
 static void ngx_iot_redis_single_unreachable(void *servers,
     ngx_iot_redis_node_t *node);
 static ngx_uint_t ngx_iot_redis_single_status(void *servers,
-    ngx_iot_redis_slot_t *slot);
+    ngx_iot_redis_report_t *report);
 
 
 const ngx_iot_redis_topology_t  ngx_iot_redis_single = {
@@ -183,14 +183,14 @@ ngx_iot_redis_single_unreachable(void *servers, ngx_iot_redis_node_t *node)
 
 
 static ngx_uint_t
-ngx_iot_redis_single_status(void *servers, ngx_iot_redis_slot_t *slot)
+ngx_iot_redis_single_status(void *servers, ngx_iot_redis_report_t *report)
 {
     ngx_iot_redis_single_t  *single = servers;
 
-    ngx_iot_redis_node_status(single->node, slot);
+    ngx_iot_redis_node_status(single->node, report);
 
     if (single->sentinel) {
-        ngx_iot_redis_sentinel_status(single->sentinel, slot);
+        ngx_iot_redis_sentinel_status(single->sentinel, report);
     }
 
     /* a master that is there serves also while no sentinel does */

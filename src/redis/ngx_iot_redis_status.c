@@ -22,11 +22,11 @@
 /* a worker that writes nothing for so long, in ms, is not alive */
 #define NGX_IOT_REDIS_STATUS_SILENCE  5000
 
-/* a slot that goes on changing while it is read is read as it is */
+/* a report that goes on changing while it is read is read as it is */
 #define NGX_IOT_REDIS_STATUS_TRIES    16
 
 
-struct ngx_iot_redis_slot_s {
+struct ngx_iot_redis_report_s {
     ngx_atomic_t                  version;      /* odd while it is written */
     ngx_uint_t                    room;         /* lanes */
     ngx_iot_redis_worker_t        worker;
@@ -34,23 +34,23 @@ struct ngx_iot_redis_slot_s {
 };
 
 
-/* the zone's contents; the slots follow */
+/* the zone's contents; the reports follow */
 
 typedef struct {
-    ngx_uint_t                    nslots;
-    size_t                        size;         /* of a slot */
+    ngx_uint_t                    nreports;
+    size_t                        size;         /* of a report */
 } ngx_iot_redis_table_t;
 
 
-static size_t ngx_iot_redis_slot_size(const ngx_iot_redis_conf_t *conf);
-static ngx_uint_t ngx_iot_redis_slot_room(const ngx_iot_redis_conf_t *conf);
+static size_t ngx_iot_redis_report_size(const ngx_iot_redis_conf_t *conf);
+static ngx_uint_t ngx_iot_redis_report_room(const ngx_iot_redis_conf_t *conf);
 static ngx_int_t ngx_iot_redis_status_init_zone(ngx_shm_zone_t *zone,
     void *data);
-static ngx_iot_redis_slot_t *ngx_iot_redis_status_slot(
+static ngx_iot_redis_report_t *ngx_iot_redis_status_report(
     const ngx_iot_redis_table_t *table, ngx_uint_t n);
-static void ngx_iot_redis_slot_begin(ngx_iot_redis_slot_t *slot);
-static void ngx_iot_redis_slot_end(ngx_iot_redis_slot_t *slot);
-static void ngx_iot_redis_status_copy(const ngx_iot_redis_slot_t *slot,
+static void ngx_iot_redis_report_begin(ngx_iot_redis_report_t *report);
+static void ngx_iot_redis_report_end(ngx_iot_redis_report_t *report);
+static void ngx_iot_redis_status_copy(const ngx_iot_redis_report_t *report,
     ngx_iot_redis_worker_status_t *status);
 static ngx_uint_t ngx_iot_redis_status_alive(
     const ngx_iot_redis_worker_t *worker);
@@ -95,7 +95,7 @@ ngx_iot_redis_status_use(ngx_conf_t *cf, ngx_iot_redis_conf_t *conf)
 
 /* a zone of other dimensions has another name, so that none is mistaken */
 ngx_int_t
-ngx_iot_redis_slot_zone(ngx_cycle_t *cycle, ngx_iot_redis_conf_t *conf)
+ngx_iot_redis_report_zone(ngx_cycle_t *cycle, ngx_iot_redis_conf_t *conf)
 {
     size_t            size;
     ngx_str_t        *name;
@@ -110,7 +110,7 @@ ngx_iot_redis_slot_zone(ngx_cycle_t *cycle, ngx_iot_redis_conf_t *conf)
     conf->workers = ccf->worker_processes;
 
     size = sizeof(ngx_iot_redis_table_t)
-           + conf->workers * ngx_iot_redis_slot_size(conf);
+           + conf->workers * ngx_iot_redis_report_size(conf);
 
     /* the allocator keeps some pages for itself, and some bytes for each */
 
@@ -127,7 +127,7 @@ ngx_iot_redis_slot_zone(ngx_cycle_t *cycle, ngx_iot_redis_conf_t *conf)
     }
 
     name->len = ngx_sprintf(name->data, "iot_store:%V:%uix%ui", &conf->name,
-                            conf->workers, ngx_iot_redis_slot_room(conf))
+                            conf->workers, ngx_iot_redis_report_room(conf))
                 - name->data;
 
     return NGX_OK;
@@ -135,16 +135,16 @@ ngx_iot_redis_slot_zone(ngx_cycle_t *cycle, ngx_iot_redis_conf_t *conf)
 
 
 static size_t
-ngx_iot_redis_slot_size(const ngx_iot_redis_conf_t *conf)
+ngx_iot_redis_report_size(const ngx_iot_redis_conf_t *conf)
 {
-    return sizeof(ngx_iot_redis_slot_t)
-           + ngx_iot_redis_slot_room(conf)
+    return sizeof(ngx_iot_redis_report_t)
+           + ngx_iot_redis_report_room(conf)
              * sizeof(ngx_iot_redis_lane_status_t);
 }
 
 
 static ngx_uint_t
-ngx_iot_redis_slot_room(const ngx_iot_redis_conf_t *conf)
+ngx_iot_redis_report_room(const ngx_iot_redis_conf_t *conf)
 {
     ngx_uint_t  servers;
 
@@ -174,17 +174,17 @@ ngx_iot_redis_status_init_zone(ngx_shm_zone_t *zone, void *data)
 
     table = ngx_slab_calloc(pool, sizeof(ngx_iot_redis_table_t)
                                   + conf->workers
-                                    * ngx_iot_redis_slot_size(conf));
+                                    * ngx_iot_redis_report_size(conf));
     if (table == NULL) {
         return NGX_ERROR;
     }
 
-    table->nslots = conf->workers;
-    table->size = ngx_iot_redis_slot_size(conf);
+    table->nreports = conf->workers;
+    table->size = ngx_iot_redis_report_size(conf);
 
-    for (i = 0; i < table->nslots; i++) {
-        ngx_iot_redis_status_slot(table, i)->room =
-                                             ngx_iot_redis_slot_room(conf);
+    for (i = 0; i < table->nreports; i++) {
+        ngx_iot_redis_status_report(table, i)->room =
+                                             ngx_iot_redis_report_room(conf);
     }
 
     zone->data = table;
@@ -193,19 +193,23 @@ ngx_iot_redis_status_init_zone(ngx_shm_zone_t *zone, void *data)
 }
 
 
-static ngx_iot_redis_slot_t *
-ngx_iot_redis_status_slot(const ngx_iot_redis_table_t *table, ngx_uint_t n)
+static ngx_iot_redis_report_t *
+ngx_iot_redis_status_report(const ngx_iot_redis_table_t *table, ngx_uint_t n)
 {
-    return (ngx_iot_redis_slot_t *) ((u_char *) (table + 1) + n * table->size);
+    u_char  *first;
+
+    first = (u_char *) (table + 1);
+
+    return (ngx_iot_redis_report_t *) (first + n * table->size);
 }
 
 
-ngx_iot_redis_slot_t *
-ngx_iot_redis_slot_attach(ngx_iot_redis_conf_t *conf,
+ngx_iot_redis_report_t *
+ngx_iot_redis_report_attach(ngx_iot_redis_conf_t *conf,
     ngx_iot_redis_tally_t *tally)
 {
-    ngx_iot_redis_slot_t   *slot;
-    ngx_iot_redis_table_t  *table;
+    ngx_iot_redis_table_t   *table;
+    ngx_iot_redis_report_t  *report;
 
     if (conf->status == NULL) {
         return NULL;
@@ -213,40 +217,41 @@ ngx_iot_redis_slot_attach(ngx_iot_redis_conf_t *conf,
 
     table = conf->status->data;
 
-    if (ngx_worker >= table->nslots) {
+    if (ngx_worker >= table->nreports) {
         return NULL;
     }
 
-    slot = ngx_iot_redis_status_slot(table, ngx_worker);
+    report = ngx_iot_redis_status_report(table, ngx_worker);
 
-    slot->worker.pid = ngx_pid;
-    *tally = slot->worker.tally;
+    report->worker.pid = ngx_pid;
+    *tally = report->worker.tally;
 
-    return slot;
+    return report;
 }
 
 
 void
-ngx_iot_redis_slot_detach(ngx_iot_redis_slot_t *slot)
+ngx_iot_redis_report_detach(ngx_iot_redis_report_t *report)
 {
-    if (slot->worker.pid == ngx_pid) {
-        slot->worker.pid = 0;
+    if (report->worker.pid == ngx_pid) {
+        report->worker.pid = 0;
     }
 }
 
 
 ngx_int_t
-ngx_iot_redis_slot_write(ngx_iot_redis_slot_t *slot, ngx_iot_redis_t *client)
+ngx_iot_redis_report_write(ngx_iot_redis_report_t *report,
+    ngx_iot_redis_t *client)
 {
     ngx_iot_redis_worker_t  *worker;
 
-    worker = &slot->worker;
+    worker = &report->worker;
 
     if (worker->pid != ngx_pid) {
         return NGX_DECLINED;
     }
 
-    ngx_iot_redis_slot_begin(slot);
+    ngx_iot_redis_report_begin(report);
 
     worker->seen = ngx_iot_redis_status_time();
     worker->queue = client->n;
@@ -254,9 +259,9 @@ ngx_iot_redis_slot_write(ngx_iot_redis_slot_t *slot, ngx_iot_redis_t *client)
     worker->nlanes = 0;
     worker->nhidden = 0;
 
-    worker->ready = client->topology->status(client->servers, slot);
+    worker->ready = client->topology->status(client->servers, report);
 
-    ngx_iot_redis_slot_end(slot);
+    ngx_iot_redis_report_end(report);
 
     return NGX_OK;
 }
@@ -264,37 +269,37 @@ ngx_iot_redis_slot_write(ngx_iot_redis_slot_t *slot, ngx_iot_redis_t *client)
 
 /* the worker before this one may be at it, too, or have died while it was */
 static void
-ngx_iot_redis_slot_begin(ngx_iot_redis_slot_t *slot)
+ngx_iot_redis_report_begin(ngx_iot_redis_report_t *report)
 {
-    slot->version |= 1;
+    report->version |= 1;
 
     ngx_memory_barrier();
 }
 
 
 static void
-ngx_iot_redis_slot_end(ngx_iot_redis_slot_t *slot)
+ngx_iot_redis_report_end(ngx_iot_redis_report_t *report)
 {
     ngx_memory_barrier();
 
-    slot->version = (slot->version | 1) + 1;
+    report->version = (report->version | 1) + 1;
 }
 
 
 ngx_iot_redis_lane_status_t *
-ngx_iot_redis_slot_lane(ngx_iot_redis_slot_t *slot, const ngx_str_t *server,
-    ngx_iot_redis_lane_use_e use)
+ngx_iot_redis_report_lane(ngx_iot_redis_report_t *report,
+    const ngx_str_t *server, ngx_iot_redis_lane_use_e use)
 {
     ngx_iot_redis_lane_status_t  *lane;
 
-    if (slot->worker.nlanes == slot->room) {
-        slot->worker.nhidden++;
+    if (report->worker.nlanes == report->room) {
+        report->worker.nhidden++;
         return NULL;
     }
 
-    lane = &slot->lanes[slot->worker.nlanes++];
+    lane = &report->lanes[report->worker.nlanes++];
 
-    ngx_iot_redis_slot_name(&lane->server, server);
+    ngx_iot_redis_report_name(&lane->server, server);
 
     lane->use = use;
 
@@ -303,7 +308,8 @@ ngx_iot_redis_slot_lane(ngx_iot_redis_slot_t *slot, const ngx_str_t *server,
 
 
 void
-ngx_iot_redis_slot_name(ngx_iot_redis_lane_name_t *name, const ngx_str_t *text)
+ngx_iot_redis_report_name(ngx_iot_redis_lane_name_t *name,
+    const ngx_str_t *text)
 {
     name->len = ngx_min(text->len, NGX_IOT_REDIS_LANE_NAME_LEN);
 
@@ -318,7 +324,7 @@ ngx_iot_redis_status_workers(ngx_iot_redis_conf_t *conf)
 
     table = conf->status->data;
 
-    return table->nslots;
+    return table->nreports;
 }
 
 
@@ -326,32 +332,32 @@ ngx_int_t
 ngx_iot_redis_status_read(ngx_iot_redis_conf_t *conf, ngx_uint_t n,
     ngx_pool_t *pool, ngx_iot_redis_worker_status_t *status)
 {
-    ngx_uint_t             i;
-    ngx_atomic_uint_t      version;
-    ngx_iot_redis_slot_t  *slot;
+    ngx_uint_t               i;
+    ngx_atomic_uint_t        version;
+    ngx_iot_redis_report_t  *report;
 
-    slot = ngx_iot_redis_status_slot(conf->status->data, n);
+    report = ngx_iot_redis_status_report(conf->status->data, n);
 
-    if (conf->client && conf->client->slot == slot) {
-        (void) ngx_iot_redis_slot_write(slot, conf->client);
+    if (conf->client && conf->client->report == report) {
+        (void) ngx_iot_redis_report_write(report, conf->client);
     }
 
-    status->lanes = ngx_palloc(pool, slot->room
+    status->lanes = ngx_palloc(pool, report->room
                                      * sizeof(ngx_iot_redis_lane_status_t));
     if (status->lanes == NULL) {
         return NGX_ERROR;
     }
 
     for (i = 0; i < NGX_IOT_REDIS_STATUS_TRIES; i++) {
-        version = slot->version;
+        version = report->version;
 
         ngx_memory_barrier();
 
-        ngx_iot_redis_status_copy(slot, status);
+        ngx_iot_redis_status_copy(report, status);
 
         ngx_memory_barrier();
 
-        if (version == slot->version && !(version & 1)) {
+        if (version == report->version && !(version & 1)) {
             break;
         }
     }
@@ -363,16 +369,16 @@ ngx_iot_redis_status_read(ngx_iot_redis_conf_t *conf, ngx_uint_t n,
 
 
 static void
-ngx_iot_redis_status_copy(const ngx_iot_redis_slot_t *slot,
+ngx_iot_redis_status_copy(const ngx_iot_redis_report_t *report,
     ngx_iot_redis_worker_status_t *status)
 {
-    status->worker = slot->worker;
+    status->worker = report->worker;
 
-    if (status->worker.nlanes > slot->room) {
-        status->worker.nlanes = slot->room;
+    if (status->worker.nlanes > report->room) {
+        status->worker.nlanes = report->room;
     }
 
-    ngx_memcpy(status->lanes, slot->lanes,
+    ngx_memcpy(status->lanes, report->lanes,
                status->worker.nlanes * sizeof(ngx_iot_redis_lane_status_t));
 }
 

@@ -18,9 +18,10 @@
 
 /*
  * What the clients of all workers have to tell, in shared memory, so that any
- * worker can answer for all.  A worker writes to the slot of its number, each
- * second.  The next worker of that number, after a crash or a reload, goes on
- * with the slot and its counts; the one before notices and leaves it alone.
+ * worker can answer for all.  A worker writes to the report of its number,
+ * each second.  The next worker of that number, after a crash or a reload,
+ * goes on with the report and its counts; the one before notices and leaves it
+ * alone.
  */
 
 
@@ -137,10 +138,10 @@ const ngx_str_t *ngx_iot_redis_fault_name(ngx_iot_redis_fault_e fault);
 
 /* run time, in a worker; of a store whose status is used */
 
-/* how many slots there are */
+/* how many reports there are */
 ngx_uint_t ngx_iot_redis_status_workers(ngx_iot_redis_conf_t *conf);
 
-/* reads slot n, this worker's own as it is now; NGX_OK or NGX_ERROR */
+/* reads report n, this worker's own as it is now; NGX_OK or NGX_ERROR */
 ngx_int_t ngx_iot_redis_status_read(ngx_iot_redis_conf_t *conf, ngx_uint_t n,
     ngx_pool_t *pool, ngx_iot_redis_worker_status_t *status);
 

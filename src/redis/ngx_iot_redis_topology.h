@@ -14,7 +14,7 @@
 #include <ngx_event.h>
 
 #include "ngx_iot_redis_command.h"
-#include "ngx_iot_redis_slot.h"
+#include "ngx_iot_redis_report.h"
 
 
 /*
@@ -43,7 +43,7 @@ typedef struct {
     void  (*unreachable)(void *servers, ngx_iot_redis_node_t *node);
 
     /* tells of its nodes' lanes; returns whether no node needed is down */
-    ngx_uint_t  (*status)(void *servers, ngx_iot_redis_slot_t *report);
+    ngx_uint_t  (*status)(void *servers, ngx_iot_redis_report_t *report);
 } ngx_iot_redis_topology_t;
 
 
