@@ -298,7 +298,7 @@ sub next_frame {
 sub bytes {
     my ($self, $length) = @_;
 
-    my $n = read $self->{socket}, my $bytes, $length;
+    my $n = read($self->{socket}, my $bytes, $length);
     die "closed\n" if !defined $n || $n != $length;
 
     return $bytes;
