@@ -622,6 +622,20 @@ sub idempotency {
                   'idempotency-key' => $key)),
        "3 IDEMPOTENCY_KEY_REUSED\nfield idempotency_key\n",
        'a key for something else');
+
+    # log options are a message here, and text that is kept there
+    $key =~ tr/7/8/;
+    $first = raw('Create', message(proto(1 => 'shop',
+                                         7 => proto(2 => 'g', 4 => \3))),
+                 'idempotency-key' => $key);
+    $rest = $nginx->request('POST', '/iot-devices/v1/registries',
+        '{"logOptions": {"minLevel": "INFO", "log_group_id": "g"},'
+        . '"folderId": "shop"}', 'Idempotency-Key' => $key);
+
+    is(status($first), "ok\n", 'a key: log options');
+    is(decode_json($rest->{body})->{id}, operation_id($first),
+       'a key: the same log options over REST');
+
     is(status(raw(@add, 'idempotency-key' => 'no UUID')),
        "3 INVALID_FIELD\nfield idempotency_key\n", 'a key that is none');
     is(status(raw('ListCertificates', message(proto(1 => 'fleet')),
