@@ -269,8 +269,6 @@ test 'lanes' => sub {
 
     my $fake = fake(sub {
         my ($socket) = @_;
-        return if fork;
-
         my @argv = RedisLab::Fake::greet($socket);
 
         while (@argv) {
@@ -283,9 +281,7 @@ test 'lanes' => sub {
             RedisLab::Fake::say_all($socket, ":2\r\n");
             @argv = RedisLab::Fake::read_command($socket);
         }
-
-        POSIX::_exit(0);
-    });
+    }, concurrent => 1);
 
     my $nginx = nginx(address($fake))->start;
     is $nginx->get('/redis?cmd=SMALL'), "REPLIED :2\n", 'a small reply';
@@ -908,7 +904,6 @@ test 'replies that are too big' => sub {
 
         my $fake = fake(sub {
             my ($socket) = @_;
-            return if fork;
 
             if (!defined $args) {
                 RedisLab::Fake::read_command($socket);
@@ -921,9 +916,7 @@ test 'replies that are too big' => sub {
                 RedisLab::Fake::say_all($socket, $text->($argv[1]));
                 @argv = RedisLab::Fake::read_command($socket);
             }
-
-            POSIX::_exit(0);
-        });
+        }, concurrent => 1);
 
         my $nginx = nginx(address($fake))->start;
 

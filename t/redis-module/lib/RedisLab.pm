@@ -79,6 +79,19 @@ sub slurp {
     return defined $text ? $text : '';
 }
 
+# a child that ends with its parent, and for which nobody waits
+sub fork_child {
+    my $parent = $$;
+
+    $SIG{CHLD} = 'IGNORE';
+
+    my $pid = fork;
+    die "fork: $!" if !defined $pid;
+
+    die_with_parent($parent, POSIX::SIGKILL()) if !$pid;
+    return $pid;
+}
+
 sub spawn {
     my ($output, @command) = @_;
     my $code = ref $command[0] eq 'CODE' ? $command[0] : undef;
@@ -306,14 +319,15 @@ sub links {
 
 
 # A server that answers the greeting as Redis does and then does as it is told.
-# Its code is called for each connection, with the socket and its number.
+# Its code is called for each connection, with the socket and its number: one
+# after another, or with concurrent => 1 each in a process of its own.
 
 package RedisLab::Fake;
 
 use IO::Socket::INET;
 
 sub new {
-    my ($class, $code) = @_;
+    my ($class, $code, %how) = @_;
     my $self = bless { port => RedisLab::free_port() }, $class;
 
     my $listen = IO::Socket::INET->new(Listen => 16, ReuseAddr => 1,
@@ -327,9 +341,14 @@ sub new {
 
         for (my $n = 1; my $socket = $listen->accept; $n++) {
             print "connection $n\n";
+            next if $how{concurrent} && RedisLab::fork_child();
+
             eval { $code->($socket, $n) };
             print "connection $n ended $@\n";
             close $socket;
+
+            # the next connection is the parent's
+            last if $how{concurrent};
         }
     });
 
