@@ -5,6 +5,7 @@
 same empty store, are answered with the same JSON and the same errors."""
 
 import re
+import time
 import uuid
 
 import tap
@@ -45,6 +46,9 @@ class Tape:
                        'details': failure.details}
 
         self.answers.append((name, self.plain(outcome)))
+
+        # what was made in the same millisecond has any order in a list
+        next_millisecond()
 
         return answer
 
@@ -214,6 +218,13 @@ def certificates(tape, one, pem):
         'pageToken': page.get('nextPageToken', '')})
     call('RegistryService.ListOperations',
          {'registryId': one, 'filter': 'done=true'})
+
+
+def next_millisecond():
+    now = time.time_ns() // 1_000_000
+
+    while time.time_ns() // 1_000_000 == now:
+        time.sleep(0.0002)
 
 
 def same_answers():
