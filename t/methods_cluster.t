@@ -28,6 +28,9 @@ $| = 1;
 print '1..' . @names . "\n";
 
 for my $name (@names) {
+    # each has an empty store, as it has alone
+    redis('FLUSHALL');
+
     my $pid = open(my $tap, '-|') // die "fork: $!";
 
     if ($pid == 0) {
