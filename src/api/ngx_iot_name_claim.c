@@ -65,7 +65,8 @@ ngx_iot_name_claim_finish(ngx_iot_call_t *call,
 
     claim = call->work;
 
-    result = ngx_iot_store_name_claimed(&call->store, reply, &claim->holder);
+    result = ngx_iot_store_name_claimed(&call->store, &claim->name, reply,
+                                        &claim->holder);
 
     switch (result) {
 

@@ -71,7 +71,8 @@ ngx_iot_store_claim_name(const ngx_iot_store_t *store,
 
 ngx_iot_store_result_e
 ngx_iot_store_name_claimed(const ngx_iot_store_t *store,
-    const ngx_iot_resp_reply_t *reply, ngx_iot_store_holder_t *holder)
+    const ngx_iot_store_name_t *name, const ngx_iot_resp_reply_t *reply,
+    ngx_iot_store_holder_t *holder)
 {
     ngx_iot_resp_reply_t    **elts;
     ngx_iot_store_result_e    result;
@@ -85,7 +86,10 @@ ngx_iot_store_name_claimed(const ngx_iot_store_t *store,
 
     elts = reply->elts;
 
-    if (reply->nelts != 3
+    /* only a Create's Idempotency-Key is looked at */
+
+    if ((result == NGX_IOT_STORE_SAME && !name->create)
+        || reply->nelts != 3
         || elts[1]->type != NGX_IOT_RESP_STRING
         || elts[2]->type != NGX_IOT_RESP_STRING
         || !ngx_iot_id_resource_valid(&elts[1]->str)

@@ -62,8 +62,8 @@ ngx_int_t ngx_iot_store_claim_name(const ngx_iot_store_t *store,
     const ngx_iot_store_name_t *name, const ngx_iot_store_holder_t *takes,
     ngx_iot_resp_request_t *req);
 ngx_iot_store_result_e ngx_iot_store_name_claimed(
-    const ngx_iot_store_t *store, const ngx_iot_resp_reply_t *reply,
-    ngx_iot_store_holder_t *holder);
+    const ngx_iot_store_t *store, const ngx_iot_store_name_t *name,
+    const ngx_iot_resp_reply_t *reply, ngx_iot_store_holder_t *holder);
 
 /* Takes the same back.  OK. */
 ngx_int_t ngx_iot_store_release_name(const ngx_iot_store_t *store,

@@ -1140,6 +1140,31 @@ test_update_same(void)
 }
 
 
+/* a rename claims without an Idempotency-Key */
+static void
+test_rename_same(void)
+{
+    ngx_iot_call_t  *call;
+
+    const char  *registry[] = {
+        "1", "2", "house", "1795500000123", "fleet", NULL, NULL, NULL
+    };
+
+    const char  *same[] = { "SAME", "other", OPERATION_ID };
+
+    call = start(NGX_IOT_REGISTRY_SERVICE, NGX_IOT_PATCH,
+                 "/iot-devices/v1/registries/fleet",
+                 "{\"name\":\"other\",\"updateMask\":\"name\"}");
+
+    unit_is_int(call->method->prepare(call), NGX_AGAIN, "a rename");
+    unit_is_int(ngx_iot_method_finish(call, reply_array(call, 8, registry)),
+                NGX_AGAIN, "it claims the name");
+    unit_is_int(ngx_iot_method_finish(call, reply_array(call, 3, same)),
+                NGX_DECLINED, "SAME is no answer to that");
+    is_reason(call, "INTERNAL_ERROR", "... its reason");
+}
+
+
 /* what is stored as JSON, and answered as it is */
 static void
 test_broken_texts(void)
@@ -1331,6 +1356,7 @@ main(void)
     test_get_operation();
     test_get_operation_refused();
     test_update_same();
+    test_rename_same();
     test_broken_texts();
     test_broken_records();
     test_unanswered();
