@@ -211,7 +211,9 @@ test 'master that hands over' => sub {
     my ($old) = cluster()->masters;
     my ($new) = cluster()->replicas($old);
     my ($key) = keys_of();
-    my $nginx = nginx(seeds());
+
+    # longer than what is asked takes
+    my $nginx = nginx(seeds(), timeout => 5000 * $SLOW . 'ms');
 
     is get($nginx, "INCR+$key"), "REPLIED :1\n", 'before';
     is scalar($old->links), 1, 'a link to the master';
