@@ -10,7 +10,7 @@ TIME = 60
 .DEFAULT_GOAL = build
 
 .PHONY:	help all build run test deps unit model check sanitize fuzz \
-	faults valgrind analyze matrix bench clean
+	faults valgrind coverage analyze matrix bench clean
 
 
 help:	## this list
@@ -58,7 +58,10 @@ faults:	TIME = 1800
 valgrind:	## the server tests under valgrind; slow; T=t/file.t ... for some
 	@.ci/valgrind $(T)
 
-analyze: ## clang-tidy with clang's analyzer, and cppcheck, over src/
+coverage: ## lines of src/ that tests reach: build/coverage/report.txt
+	@.ci/coverage
+
+analyze: ## clang-tidy, scan-build and cppcheck over src/
 	@.ci/prove .ci/analyze
 
 matrix:	## compile-only builds: compilers, trees, static and dynamic
