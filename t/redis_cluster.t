@@ -207,6 +207,44 @@ test 'slot that is being moved' => sub {
 };
 
 
+test 'slot that nobody serves' => sub {
+    my ($key, $other) = keys_of();
+    my $slot = cluster()->slot($key);
+    my $owner = cluster()->owner($key);
+    my @nodes = cluster()->alive;
+    my $coverage = 'cluster-require-full-coverage';
+
+    $_->command('CONFIG', 'SET', $coverage, 'no') for @nodes;
+
+    my $nginx = nginx(seeds());
+    is get($nginx, "SET+$key+a"), "REPLIED +OK\n", 'before';
+
+    # who has heard of it from the owner meanwhile forgets it again
+    my $forgotten = sub {
+        $_->command('CLUSTER', 'DELSLOTS', $slot) for $owner, @nodes;
+        return get($nginx, "GET+$key") =~ /^UNAVAILABLE/
+            && $nginx->log =~ /slot $slot of the redis cluster is served/;
+    };
+
+    ok wait_for($forgotten), 'it is unavailable, and the log says why';
+    like get($nginx, "GET+$key"), qr/^UNAVAILABLE/, 'so is the next command';
+    is scalar(() = $nginx->log =~ /is served by nobody/g), 1, '... once';
+    is get($nginx, "SET+$other+b"), "REPLIED +OK\n", 'other slots go on';
+
+    $owner->command('CLUSTER', 'ADDSLOTS', $slot);
+    ok wait_for(sub { get($nginx, "SET+$key+c") eq "REPLIED +OK\n" }),
+        'until it is served again';
+
+    $_->command('CONFIG', 'SET', $coverage, 'yes') for @nodes;
+    ok wait_for(sub { !grep { $_->command('CLUSTER', 'INFO')
+                              !~ /cluster_slots_ok:16384/ } @nodes }),
+        'the cluster is whole';
+
+    $nginx->quit;
+    cluster()->flush;
+};
+
+
 test 'master that hands over' => sub {
     my ($old) = cluster()->masters;
     my ($new) = cluster()->replicas($old);
